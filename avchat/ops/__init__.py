@@ -1,0 +1,1 @@
+"""What operators run and ask: the server, health."""

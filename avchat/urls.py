@@ -1,0 +1,7 @@
+"""The addresses of the service that Django answers; the messenger's own are in `avchat.asgi`."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("avchat.ops.urls")),
+]

@@ -1,0 +1,1 @@
+"""The IM communication server: transports, client handlers, router, journal, conversations, messages, tabs."""

@@ -1,0 +1,1 @@
+"""Presence: who is here, how they are, and who wants to know."""
