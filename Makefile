@@ -1,0 +1,95 @@
+# `make run` serves the product, `make test` proves it; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PORT ?= 8000
+PYTHON ?= python3
+BIN := .venv/bin
+# Node.js comes with the locked packages; the system's, if any, is left alone.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install --only-binary :all: --require-hashes
+ADDRESS := http://127.0.0.1:$(PORT)
+
+.PHONY: help
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+.PHONY: run
+run: .venv/run.stamp ## Serve the product with its demo community (PORT=8000)
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)), reuse_port=False).close()' 2>/dev/null \
+		|| { echo "Port $(PORT) is taken: choose another with 'make run PORT=$$(($(PORT) + 1))'." >&2; exit 1; }
+	@echo "Preparing the database ..."
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@printf '\n  Demo community  %s/demo/\n  Dashboard       %s/dashboard/\n\nCtrl+C stops it.\n' $(ADDRESS) $(ADDRESS)
+	@exec $(BIN)/python manage.py serve --bind 127.0.0.1:$(PORT)
+
+.PHONY: test
+test: .venv/test.stamp static/node_modules/.stamp chromium lint ## Run every check and test
+	@echo "Widget: unit tests ..."
+	@npm --prefix static run --silent test
+	@echo "Server, protocol and browser tests ..."
+	@$(BIN)/pytest
+
+.PHONY: lint
+lint: .venv/test.stamp static/node_modules/.stamp ## Check style, types and who imports whom
+	@echo "Style, types, imports ..."
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "These files are not formatted; 'make format' formats them:" >&2; $(BIN)/ruff format --check; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@npm --prefix static run --silent check
+
+.PHONY: format
+format: .venv/test.stamp ## Format the Python code and fix what can be fixed
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format
+
+.PHONY: lock
+lock: ## Lock the newest dependencies that pyproject.toml allows (needs uv)
+	@command -v uv >/dev/null || { echo "uv is missing: pip install uv" >&2; exit 1; }
+	@$(UV_COMPILE) --output-file requirements.lock
+	@$(UV_COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+UV_COMPILE := uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-config --no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: clean
+clean: ## Remove what was installed and built here; var/ (your data) stays
+	@rm -rf .venv static/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.PHONY: python
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: apt install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version); name another with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf .venv; $(PYTHON) -m venv .venv; }
+
+.venv/run.stamp: requirements.lock | python
+	@echo "Installing the Python packages (about a minute, the first time only) ..."
+	@$(INSTALL) --requirement requirements.lock
+	@touch $@
+
+.venv/test.stamp: requirements-dev.lock | python
+	@echo "Installing the test tools (a minute or two, the first time only) ..."
+	@$(INSTALL) --requirement requirements-dev.lock
+	@touch $@ .venv/run.stamp
+
+static/node_modules/.stamp: static/package-lock.json .venv/test.stamp
+	@echo "Installing the widget's build tools ..."
+	@npm --prefix static ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@if command -v chromium >/dev/null; then exit; fi; \
+	if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
+	else echo "The browser tests need Chromium, and installing it needs root: apt install $(BROWSER)" >&2; exit 1; fi; \
+	echo "Installing Chromium with apt (a few minutes, the first time only) ..."; \
+	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
+	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $(BROWSER) </dev/null >/dev/null
+
+BROWSER := chromium fonts-liberation fonts-noto-core fonts-noto-color-emoji
