@@ -7,6 +7,8 @@ other services by setting their addresses here.
 from avchat.env import BASE, VAR, env, secret_key
 
 SECRET_KEY = secret_key()
+# Keys that were the installation's before: what they encrypted or signed stays good.
+SECRET_KEY_FALLBACKS = env.list("AVCHAT_SECRET_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("AVCHAT_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("AVCHAT_HOSTS", default=["localhost", "127.0.0.1", "[::1]", "testserver"])
 CSRF_TRUSTED_ORIGINS = env.list("AVCHAT_TRUSTED_ORIGINS", default=[])

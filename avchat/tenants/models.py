@@ -68,7 +68,7 @@ class Site(models.Model):
 
 
 class Secret(models.Model):
-    """A secret with which a site's server signs its members' tokens. Kept encrypted; see `secrets.py`."""
+    """A secret with which a site's server signs its members' tokens. Kept encrypted; see `crypto.py`."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="secrets")
     kid = models.CharField(max_length=16)
