@@ -1,0 +1,59 @@
+"""Fixtures for all tests: servers of their own, and fresh sites on them."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.server import Server
+from tests.support.site import TRANSPORTS, Site
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server as an operator gets it, shared by all tests: keep them apart by site."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose waiting times are a second or two, for tests of what happens when they are over."""
+    server = Server(
+        tmp_path_factory.mktemp("hasty"),
+        AVCHAT_HELLO_SECONDS="1",
+        AVCHAT_SESSION_SECONDS="2",
+        AVCHAT_AWAY_SECONDS="1",
+        AVCHAT_XA_SECONDS="3",
+    )
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """Each of the four transports in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def site(server: Server, transport: str) -> AsyncIterator[Site]:
+    """A fresh site, whose members come over `transport`. The server must not log a traceback meanwhile."""
+    site = Site(server, transport=transport)
+    yield site
+    await site.leave()
+    assert server.running
+    assert server.complaints() == []
+
+
+@pytest.fixture
+async def other_site(server: Server, transport: str) -> AsyncIterator[Site]:
+    """A second site on the same server."""
+    site = Site(server, transport=transport)
+    yield site
+    await site.leave()
