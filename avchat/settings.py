@@ -11,7 +11,9 @@ SECRET_KEY = secret_key()
 SECRET_KEY_FALLBACKS = env.list("AVCHAT_SECRET_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("AVCHAT_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("AVCHAT_HOSTS", default=["localhost", "127.0.0.1", "[::1]", "testserver"])
-CSRF_TRUSTED_ORIGINS = env.list("AVCHAT_TRUSTED_ORIGINS", default=[])
+# The service's own origin where it is not the one that a request names (behind a proxy that ends TLS).
+PUBLIC_URL = env.str("AVCHAT_PUBLIC_URL", default="")
+CSRF_TRUSTED_ORIGINS = env.list("AVCHAT_TRUSTED_ORIGINS", default=[PUBLIC_URL] if PUBLIC_URL else [])
 
 INSTALLED_APPS = [
     "daphne",
@@ -22,6 +24,9 @@ INSTALLED_APPS = [
     "avchat.tenants",
     "im",
     "presence",
+    "avchat.assets",
+    "avchat.dashboard",
+    "avchat.demo",
     "avchat.ops",
 ]
 
@@ -75,7 +80,11 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = "UTC"
+LOGIN_URL = "dashboard:log-in"
+LOGIN_REDIRECT_URL = "dashboard:sites"
+LOGOUT_REDIRECT_URL = "dashboard:log-in"
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 EMAIL_CONFIG = env.email_url("AVCHAT_EMAIL_URL", default="consolemail://")

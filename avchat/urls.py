@@ -4,4 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("avchat.ops.urls")),
+    path("", include("avchat.assets.urls")),
+    path("dashboard/", include("avchat.dashboard.urls")),
+    path("demo/", include("avchat.demo.urls")),
 ]

@@ -1,0 +1,1 @@
+"""File delivery: each site's loader, and the widget's files."""

@@ -1,0 +1,1 @@
+"""The dashboard: where admins sign up, add their sites and install the chat."""

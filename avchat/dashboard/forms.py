@@ -1,0 +1,102 @@
+"""What people fill in on the dashboard. The rules are the tenants' services'; forms only carry them to the fields."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+
+
+class Described:
+    """Ties each field to its help and its errors, for those who hear the page."""
+
+    fields: dict[str, forms.Field]
+    errors: Any
+
+    def describe(self) -> None:
+        for name, field in self.fields.items():
+            ids = [f"{name}-help"] if field.help_text else []
+            if self.errors.get(name):
+                ids.append(f"{name}-error")
+                field.widget.attrs["aria-invalid"] = "true"
+            if ids:
+                field.widget.attrs["aria-describedby"] = " ".join(ids)
+
+
+class SignUp(Described, forms.Form):
+    name = forms.CharField(max_length=80, label="Your name", widget=forms.TextInput({"autocomplete": "name"}))
+    email = forms.EmailField(max_length=254, label="E-mail", widget=forms.EmailInput({"autocomplete": "email"}))
+    password = forms.CharField(
+        max_length=1024,
+        strip=False,
+        label="Password",
+        help_text="At least 10 characters, and not one that is easily guessed.",
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+
+
+class LogIn(Described, AuthenticationForm):
+    error_messages = {
+        "invalid_login": "This e-mail and password do not go together.",
+        "inactive": "This account is closed.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "E-mail"
+        self.fields["username"].widget = forms.EmailInput({"autocomplete": "username", "maxlength": 254})
+        self.fields["password"].widget.attrs["autocomplete"] = "current-password"
+
+
+class ChangePassword(Described, PasswordChangeForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].label = "Password now"
+        self.fields["new_password1"].help_text = "At least 10 characters, and not one that is easily guessed."
+        self.fields["new_password2"].label = "New password again"
+        self.fields["new_password2"].help_text = ""
+        del self.fields["old_password"].widget.attrs["autofocus"]
+
+
+class AddSite(Described, forms.Form):
+    name = forms.CharField(
+        max_length=80, label="Name", help_text="As your members know it.", widget=forms.TextInput({"autocomplete": "off"})
+    )
+    url = forms.CharField(
+        max_length=300,
+        label="Address",
+        help_text="Where the site is, like https://forum.example.org.",
+        widget=forms.TextInput({"inputmode": "url", "autocomplete": "url", "autocapitalize": "none", "dir": "ltr"}),
+    )
+
+
+class AddOrigin(Described, forms.Form):
+    origin = forms.CharField(
+        max_length=300,
+        label="Address of an origin",
+        widget=forms.TextInput(
+            {"inputmode": "url", "autocomplete": "off", "autocapitalize": "none", "placeholder": "https://", "dir": "ltr"}
+        ),
+    )
+
+
+class AddSecret(Described, forms.Form):
+    label = forms.CharField(
+        max_length=40, required=False, label="Label", help_text="To tell it from the others, like “2027”."
+    )
+
+
+class RetireSecret(Described, forms.Form):
+    """A secret that is gone cannot be had back, so the site's name is asked for."""
+
+    name = forms.CharField(max_length=80, label="The site's name", widget=forms.TextInput({"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, site_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.site_name = site_name
+        self.fields["name"].help_text = f"Type {site_name} to go on."
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if name.strip() != self.site_name.strip():
+            raise forms.ValidationError(f"This is not the site's name, which is {self.site_name}.")
+        return name

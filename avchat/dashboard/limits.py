@@ -1,0 +1,44 @@
+"""How often an address may try to log in or sign up. Counted in the cache: a guard against guessing, not a ledger."""
+
+import hashlib
+
+from django.core.cache import cache
+from django.http import HttpRequest
+
+WINDOW_SECONDS = 600
+FAILURES_PER_ACCOUNT = 10
+FAILURES_PER_ADDRESS = 60
+SIGN_UPS_PER_ADDRESS = 20
+
+
+def may_log_in(request: HttpRequest, email: str) -> bool:
+    """Whether another try is let through: of this address for this account, and of this address at all."""
+    return (
+        cache.get(_key(request, "log-in", email), 0) < FAILURES_PER_ACCOUNT
+        and cache.get(_key(request, "log-in"), 0) < FAILURES_PER_ADDRESS
+    )
+
+
+def note_failure(request: HttpRequest, email: str) -> None:
+    """Count a log-in that failed."""
+    _count(_key(request, "log-in", email))
+    _count(_key(request, "log-in"))
+
+
+def may_sign_up(request: HttpRequest) -> bool:
+    """Whether this address may make one more account; it is counted."""
+    return _count(_key(request, "sign-up")) <= SIGN_UPS_PER_ADDRESS
+
+
+def _key(request: HttpRequest, *what: str) -> str:
+    text = "\n".join((request.META.get("REMOTE_ADDR", ""), *(each.strip().lower() for each in what)))
+    return "limit-" + hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _count(key: str) -> int:
+    cache.add(key, 0, WINDOW_SECONDS)
+    try:
+        return int(cache.incr(key))
+    except ValueError:
+        # It ran out between the two.
+        return 1

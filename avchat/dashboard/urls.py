@@ -1,0 +1,23 @@
+"""The addresses of the dashboard."""
+
+from django.urls import path
+
+from avchat.dashboard import account_views, site_views
+from avchat.dashboard.page import files
+
+app_name = "dashboard"
+urlpatterns = [
+    path("", site_views.sites, name="sites"),
+    path("files/<str:digest>/<str:name>", files, name="file"),
+    path("sign-up", account_views.sign_up, name="sign-up"),
+    path("log-in", account_views.log_in, name="log-in"),
+    path("log-out", account_views.log_out, name="log-out"),
+    path("account", account_views.account, name="account"),
+    path("add-site", site_views.add_site, name="add-site"),
+    path("sites/<str:key>/", site_views.install, name="install"),
+    path("sites/<str:key>/state", site_views.state, name="state"),
+    path("sites/<str:key>/origins", site_views.origins, name="origins"),
+    path("sites/<str:key>/guests", site_views.guests, name="guests"),
+    path("sites/<str:key>/secrets", site_views.secrets, name="secrets"),
+    path("sites/<str:key>/secrets/<str:kid>/retire", site_views.retire, name="retire"),
+]
