@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 PATIENCE = 15.0
@@ -96,8 +97,8 @@ class Connection(ABC):
         """Sends one frame that is not answered."""
         assert await self.batch({"type": type, **fields}) == []
 
-    async def event(self, type: str, **fields: Any) -> Frame:
-        """Waits for the first event, not yet handed out, of this type with these fields.
+    async def event(self, type: str, where: Callable[[Frame], bool] | None = None, **fields: Any) -> Frame:
+        """Waits for the first event, not yet handed out, of this type with these fields for which `where` holds.
 
         Raises:
             Ended: the connection is over, and no such event came.
@@ -105,7 +106,8 @@ class Connection(ABC):
         """
 
         def matches(frame: Frame) -> bool:
-            return frame["type"] == type and all(frame.get(name) == value for name, value in fields.items())
+            fits = frame["type"] == type and all(frame.get(name) == value for name, value in fields.items())
+            return fits and (where is None or where(frame))
 
         def look() -> Frame | None:
             return next(filter(matches, self._unseen), None)
@@ -120,6 +122,17 @@ class Connection(ABC):
             raise self._end
         self._unseen.remove(found)
         return found
+
+    async def sees(self, member: str, show: str) -> Frame:
+        """Waits until a `presence` event shows the member so; answers its entry."""
+        event = await self.event("presence", lambda frame: frame["members"].get(member, {}).get("show") == show)
+        entry: Frame = event["members"][member]
+        return entry
+
+    def shown(self, member: str) -> list[str]:
+        """What every `presence` event so far showed of the member, in order."""
+        events = (frame["members"] for frame in self.log if frame["type"] == "presence")
+        return [members[member]["show"] for members in events if member in members]
 
     def unseen(self, *types: str) -> list[Frame]:
         """The events of these types (none: of all) that came and were not yet handed out."""
