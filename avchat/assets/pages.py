@@ -28,7 +28,8 @@ class PageFiles:
         return deliver(request, (self.folder / name).read_bytes(), name.rsplit(".", 1)[-1], cache)
 
     def _digest(self, name: str) -> str:
-        path = self.folder / name
+        # Templates hand over strings of a class of their own, which paths do not take.
+        path = Path(f"{self.folder}/{name}")
         return _digest(path, path.stat().st_mtime_ns)
 
 

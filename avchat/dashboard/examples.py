@@ -24,16 +24,21 @@ class Example:
     file: str
     needs: str
 
+    @property
+    def code_id(self) -> str:
+        """The element of the page that holds the code."""
+        return f"code-{self.id}"
+
     def source(self, site_key: str) -> str:
         """The code with the site's key in it."""
         return (FOLDER / self.file).read_text().replace(SITE_KEY, site_key)
 
 
 EXAMPLES = [
-    Example("python", "Python", "token.py.txt", "pip install PyJWT"),
-    Example("php", "PHP", "token.php.txt", "Nothing to install."),
-    Example("node", "Node", "token.mjs.txt", "Nothing to install."),
-    Example("ruby", "Ruby", "token.rb.txt", "Nothing to install."),
+    Example("python", "Python", "token.py.txt", "Needs PyJWT: pip install PyJWT"),
+    Example("php", "PHP", "token.php.txt", "Needs nothing else."),
+    Example("node", "Node", "token.mjs.txt", "Needs nothing else."),
+    Example("ruby", "Ruby", "token.rb.txt", "Needs nothing else."),
 ]
 
 
