@@ -140,4 +140,4 @@ async def test_a_message_can_be_reported(site: Site) -> None:
     await bob.ok("report", **where, reason="spam again")
     assert await bob.refused("report", **where, reason=7) == "bad-frame"
     await site.fence(ann)
-    assert ann.unseen() == []
+    assert reply["conversation"] not in str(ann.unseen())

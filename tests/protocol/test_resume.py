@@ -59,7 +59,7 @@ async def test_nothing_missed_brings_nothing(site: Site) -> None:
     await bob.close()
     again = await site.join("bob", resume=bob.cursor)
     await site.fence(again)
-    assert [message["body"] for message in again.messages()] == [again.log[-1]["body"]]
+    assert [message["from"] for message in again.messages()] == ["watchman"]
 
 
 async def test_the_cursor_of_the_hello_itself_can_be_resumed_from(site: Site) -> None:
@@ -222,7 +222,7 @@ async def test_the_cursor_of_another_member_brings_only_what_is_ones_own(site: S
     await site.fence(other)
     assert "for Bob alone" not in str(other.log)
     if other.hello.get("resumed") is not False:
-        assert [message["body"] for message in other.messages()][0] == "for Cid"
+        assert next(message["body"] for message in other.messages()) == "for Cid"
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "0", "-1", "1-99999999999", "9" * 30, "a.b.c", "😀", "NaN", "x" * 200])
@@ -294,7 +294,7 @@ async def test_who_was_invited_meanwhile_finds_the_conversation_and_who_was_left
     assert "Bob is gone" not in str(again.log)
 
 
-async def test_cursors_never_go_back(site: Site) -> None:
+async def test_every_cursor_stands_exactly_before_what_came_after_it(site: Site) -> None:
     ann, bob = await site.join("ann"), await site.join("bob")
     await write(ann, "bob", 10)
     await site.fence(bob)
