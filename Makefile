@@ -39,7 +39,7 @@ lint: .venv/test.stamp static/node_modules/.stamp ## Check style, types and who 
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "These files are not formatted; 'make format' formats them:" >&2; $(BIN)/ruff format --check; }
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@npm --prefix static run --silent check
 
 .PHONY: format
