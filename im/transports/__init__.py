@@ -1,0 +1,1 @@
+"""Transports: they turn bytes into frames and back, and know nothing of what a frame means."""

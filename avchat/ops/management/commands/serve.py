@@ -1,0 +1,25 @@
+"""`manage.py serve`: the whole service on one address, by Daphne."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from avchat.ops.server import serve
+
+
+class Command(BaseCommand):
+    """Serves until it is told to end (SIGTERM, SIGINT); clients are then told to come back, and it ends."""
+
+    help = "Serves the product on one address."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--bind`: where to listen."""
+        parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serves; ends with a plain line where the address cannot be had."""
+        host, _, port = options["bind"].rpartition(":")
+        if not host or not port.isdigit():
+            raise CommandError("--bind is HOST:PORT, for example 127.0.0.1:8000.")
+        serve(host.strip("[]"), int(port), ready=lambda: self.stdout.write(f"Serving on http://{options['bind']}/"))

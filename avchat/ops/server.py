@@ -1,0 +1,72 @@
+"""The application server: Daphne, told how to end connections.
+
+Promises that a violation of RFC 6455 ends with its own close code, and that on SIGTERM every client is told to
+come back and everything submitted is stored before the process ends.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+from daphne.server import Server  # isort: skip  (installs its reactor before anything else imports one)
+from django.core.management.base import CommandError
+
+from avchat.asgi import application
+from im import node
+
+MAX_MESSAGE = 1024 * 1024
+"""Bytes that are read of one message before it is refused with 1009; frames above 64 KiB are answered 4413."""
+DRAIN_S = 0.5
+"""How long connections get to see the close frame when the server ends, in seconds."""
+
+
+def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:
+    """Serves the product until SIGTERM or SIGINT. `ready` is called when it listens.
+
+    Raises:
+        CommandError: where the address is taken or not ours.
+    """
+    _check_free(host, port)
+    escaped = host.replace(":", r"\:")
+    server = Server(
+        application,
+        endpoints=[f"tcp:port={port}:interface={escaped}"],
+        websocket_max_message_size=MAX_MESSAGE,
+        websocket_max_frame_size=MAX_MESSAGE,
+        # A login storm must not lose handshakes to a clock.
+        websocket_handshake_timeout=20,
+        signal_handlers=False,
+        verbosity=0,
+    )
+
+    def listening() -> None:
+        # Autobahn otherwise drops a violator's connection without a word.
+        server.ws_factory.setProtocolOptions(failByDrop=False)
+        loop = asyncio.get_event_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            # Not by a trigger of the reactor's: Daphne's own would end the connections at the same moment.
+            loop.add_signal_handler(name, lambda: loop.create_task(_end(server)))
+        ready()
+
+    server.ready_callable = listening
+    server.run()
+
+
+async def _end(server: Server) -> None:
+    running = node.current()
+    if not running.draining:
+        running.drain()
+        await asyncio.sleep(DRAIN_S)
+        await asyncio.to_thread(running.journal.stop)
+        server.stop()
+
+
+def _check_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None

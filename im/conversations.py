@@ -1,0 +1,190 @@
+"""Conversations: entered, listed, made, and changed in name and members."""
+
+from collections.abc import Iterable, Set
+
+from msgspec import UNSET
+
+from im import dispatch, events, members, views
+from im.caller import Caller
+from im.models import Conversation, Participant
+from im.protocol import (
+    MAX_GROUP,
+    ConversationCreate,
+    ConversationInvite,
+    ConversationLeave,
+    ConversationRename,
+    Conversations,
+    Refusal,
+    encode,
+)
+from im.transaction import Event, Room, Transaction, pair_of
+
+
+def enter(tx: Transaction, caller: Caller, key: str) -> Room:
+    """The conversation, locked, if the caller is in it.
+
+    Raises:
+        Refusal: `not-found` where there is none on the caller's site, or the caller is not in it.
+    """
+    room = tx.room(caller.site_id, key)
+    if room is None or caller.id not in room.members:
+        raise Refusal("not-found", "There is no such conversation.")
+    return room
+
+
+def find_readable(caller: Caller, key: str) -> Conversation:
+    """The conversation as stored, if the caller is in it; else `not-found`."""
+    inside = Participant.objects.filter(site=caller.site_id, member=caller.id, left=False, conversation__key=key)
+    row = Conversation.objects.filter(site=caller.site_id, id__in=inside.values("conversation")).first()
+    if row is None:
+        raise Refusal("not-found", "There is no such conversation.")
+    return row
+
+
+def pair_with(tx: Transaction, caller: Caller, sub: str) -> Room:
+    """The conversation of two with a member, made if there is none.
+
+    Raises:
+        Refusal: `not-found` for a member that the site does not know, `forbidden` with oneself.
+    """
+    ((other, _),) = members.resolve(caller.site_id, [sub]).items()
+    if other == caller.id:
+        raise Refusal("forbidden", "A conversation needs somebody else.")
+    room = tx.pair(caller.site_id, caller.id, other)
+    if room is None:
+        people = {caller.id: caller.sub, other: sub}
+        room = tx.open_room(caller.site_id, people, pair=pair_of(caller.id, other))
+    return room
+
+
+def introduce(tx: Transaction, room: Room, to: Set[int]) -> None:
+    """Shows a conversation of two to its members, before its first message."""
+    tx.touch(room, shape=True)
+    tell(tx, room, to)
+
+
+@dispatch.looked_up(Conversations)
+def listed(caller: Caller, frame: Conversations) -> events.ConversationsOk:
+    """The caller's conversations by their last message; or those of `ids`, as far as they are the caller's."""
+    mine = Conversation.objects.filter(
+        site=caller.site_id, participants__member=caller.id, participants__left=False
+    ).order_by("-latest")
+    if frame.ids is not UNSET:
+        rows = list(mine.filter(key__in=frame.ids))
+        return events.ConversationsOk(conversations=views.conversations(caller.site_id, caller.id, rows), more=False)
+    # A conversation of two begins with its first message; until then only the page that opened it knows it.
+    mine = mine.exclude(pair__isnull=False, seq=0)
+    if frame.cursor:
+        mine = mine.filter(latest__lt=_page(frame.cursor))
+    rows = list(mine[: frame.limit + 1])
+    more = len(rows) > frame.limit
+    rows = rows[: frame.limit]
+    return events.ConversationsOk(
+        conversations=views.conversations(caller.site_id, caller.id, rows),
+        more=more,
+        cursor=str(rows[-1].latest) if more else UNSET,
+    )
+
+
+def _page(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise Refusal("bad-frame", "This cursor is not one of a page of conversations.")
+    return int(cursor)
+
+
+@dispatch.stored(ConversationCreate)
+def create(tx: Transaction, caller: Caller, origin: object, frame: ConversationCreate) -> events.ConversationOk:
+    """A new group; or the conversation of two with the one member named, if the group is given no name."""
+    others = members.resolve(caller.site_id, frame.members)
+    others.pop(caller.id, None)
+    if not others:
+        raise Refusal("forbidden", "A conversation needs somebody else.")
+    if len(others) == 1 and frame.name is UNSET:
+        room = pair_with(tx, caller, next(iter(others.values())))
+        if room.seq == 0:
+            tell(tx, room, [caller.id])
+        return events.ConversationOk(conversation=room.key)
+    name = "" if frame.name is UNSET else frame.name
+    room = tx.open_room(caller.site_id, {caller.id: caller.sub, **others}, name=name)
+    tell(tx, room, room.members)
+    return events.ConversationOk(conversation=room.key)
+
+
+@dispatch.stored(ConversationInvite)
+def invite(tx: Transaction, caller: Caller, origin: object, frame: ConversationInvite) -> events.ConversationOk:
+    """Takes members into a group; who is in it already stays."""
+    room = _group(tx, caller, frame.conversation)
+    invited = members.resolve(caller.site_id, frame.members)
+    fresh = {id: sub for id, sub in invited.items() if id not in room.members}
+    if len(room.members) + len(fresh) > MAX_GROUP:
+        raise Refusal("forbidden", f"A group has at most {MAX_GROUP} members.")
+    if fresh:
+        tx.touch(room, shape=True)
+        for id in fresh:
+            Participant.objects.update_or_create(
+                site_id=caller.site_id,
+                conversation_id=room.id,
+                member_id=id,
+                defaults={"left": False, "joined": tx.now, "read_seq": room.seq, "read_time": tx.now},
+            )
+        room.members = {**room.members, **fresh}
+        tell(tx, room, room.members)
+    for sub in fresh.values():
+        _note(tx, room, events.System(kind="joined", member=sub, by=caller.sub))
+    return events.ConversationOk(conversation=room.key)
+
+
+@dispatch.stored(ConversationLeave)
+def leave(tx: Transaction, caller: Caller, origin: object, frame: ConversationLeave) -> events.ConversationOk:
+    """Takes the caller out of a group."""
+    room = _group(tx, caller, frame.conversation)
+    tx.touch(room, shape=True)
+    Participant.objects.filter(conversation=room.id, member=caller.id).update(left=True)
+    room.members = {id: sub for id, sub in room.members.items() if id != caller.id}
+    tell(tx, room, [*room.members, caller.id])
+    _note(tx, room, events.System(kind="left", member=caller.sub))
+    return events.ConversationOk(conversation=room.key)
+
+
+@dispatch.stored(ConversationRename)
+def rename(tx: Transaction, caller: Caller, origin: object, frame: ConversationRename) -> events.ConversationOk:
+    """Gives a group another name."""
+    room = _group(tx, caller, frame.conversation)
+    if room.name != frame.name:
+        room.name = frame.name
+        tx.touch(room, shape=True)
+        tell(tx, room, room.members)
+    return events.ConversationOk(conversation=room.key)
+
+
+def tell(tx: Transaction, room: Room, to: Iterable[int]) -> None:
+    """Shows each of these members the conversation as it now is."""
+    tx.flush()
+    row = Conversation.objects.get(id=room.id)
+    cursor = tx.cursor(room.site_id, room.version)
+    frames = []
+    for member in to:
+        (view,) = views.conversations(room.site_id, member, [row])
+        frames.append(((member,), encode(as_event(view, cursor))))
+    tx.emit(Event(room.site_id, room.version, frames, None))
+
+
+def as_event(view: events.Conversation, cursor: str) -> events.ConversationEvent:
+    """The event that shows a conversation."""
+    return events.ConversationEvent(**{name: getattr(view, name) for name in view.__struct_fields__}, cursor=cursor)
+
+
+def _group(tx: Transaction, caller: Caller, key: str) -> Room:
+    room = enter(tx, caller, key)
+    if room.pair:
+        raise Refusal("forbidden", "A conversation of two stays as it is.")
+    return room
+
+
+def _note(tx: Transaction, room: Room, system: events.System) -> None:
+    """Adds an entry of the service's own to a conversation."""
+    seq, version = tx.add_message(room, sender=None, system=encode(system).decode())
+    event = events.MessageEvent(
+        conversation=room.key, seq=seq, time=tx.now, system=system, cursor=tx.cursor(room.site_id, version)
+    )
+    tx.emit(Event(room.site_id, version, [(room.members.keys(), encode(event))], None))

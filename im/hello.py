@@ -1,0 +1,192 @@
+"""The hello: who is it, is it let in, and what does it need to know to begin.
+
+The same for every transport. From the moment the handler is registered, what is told to it is held back; the
+state is read after that, in one snapshot. So nothing falls between the answer and the first event.
+"""
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.conf import settings
+from msgspec import UNSET
+
+from avchat.tenants import directory, services, tokens
+from avchat.tenants.directory import SiteInfo
+from im import cursor, database, events, limits, members, protocol, replay, views
+from im.caller import Caller
+from im.handler import Handler, Port
+from im.models import Member
+from im.protocol import Hello, Refusal
+from im.transaction import Blocks, read_blocks
+
+if TYPE_CHECKING:
+    from im.node import Node
+
+NOTE_S = 30.0
+"""How often a site's last connection is noted, in seconds."""
+
+_noted: dict[int, float] = {}
+
+
+class Welcome(NamedTuple):
+    """A hello that was let in: its handler, the answer, and what the member missed up to `up_to`."""
+
+    handler: Handler
+    reply: events.HelloOk
+    changes: list[replay.Change]
+    up_to: int
+
+
+class _Proof(NamedTuple):
+    site: SiteInfo
+    claims: tokens.Claims
+    token: str | None
+    member: Member | None
+    fresh: bool
+
+
+class _State(NamedTuple):
+    position: replay.Position
+    member: Member
+    blocks: Blocks
+    unread: dict[str, int]
+    resumed: bool | None
+    changes: list[replay.Change]
+
+
+async def welcome(
+    node: "Node", data: bytes | str, *, origin: str | None, address: str, port: Port | None
+) -> Welcome:
+    """Lets a connection in by its first frame.
+
+    Args:
+        origin: the page's, as the browser names it.
+        address: the client's, for its rates.
+        port: where a connection writes to; None for a session, whose port comes later.
+
+    Raises:
+        Refusal: what the hello is answered with.
+    """
+    if wait := node.failed_hellos.empty(address):
+        raise Refusal("rate-limited", "Too many refused hellos from your address.", retry_ms=wait)
+    frame: protocol.Frame | None = None
+    try:
+        frame = protocol.decode(data)
+        if not isinstance(frame, Hello):
+            raise Refusal("unauthorized", "The first frame is a hello.")
+        return await _let_in(node, frame, origin, port)
+    except Refusal as refusal:
+        if refusal.code != "unavailable":
+            node.failed_hellos.take(address)
+        refusal.id = refusal.id or (frame.id if frame else None)
+        raise
+
+
+async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | None) -> Welcome:
+    proof = await database.read(_prove, frame, origin)
+    site, member = proof.site, proof.member
+    if member is None or not proof.fresh:
+        member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
+    handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
+    try:
+        state = await database.read(_state, handler.caller, frame.resume or None)
+    except BaseException:
+        # Cut off or refused: as if it had never been here.
+        node.router.logout(handler)
+        raise
+    _note(site, origin, proof.claims)
+    choice = events.Choice(show=state.member.show, status=state.member.status)
+    at = frame.resume if state.resumed and frame.resume else cursor.cursor(*state.position)
+    handler.epoch = state.position.epoch
+    reply = events.HelloOk(
+        id=frame.id or UNSET,
+        member=members.entry(member.sub, member.name, member.avatar, member.role, member.url),
+        cursor=at,
+        time=database.now_ms(),
+        tabs=replay.tabs_of(state.member),
+        unread=state.unread,
+        limits=told_limits(site),
+        presence=choice,
+        site={"name": site.name},
+        token=proof.token or UNSET,
+        resumed=UNSET if state.resumed is None else state.resumed,
+    )
+    node.arrive(handler, choice, state.blocks)
+    return Welcome(handler, reply, state.changes, state.position.version)
+
+
+def told_limits(site: SiteInfo) -> dict[str, int]:
+    """The limits of a site, as hello tells them."""
+    told = {
+        "frame": protocol.MAX_FRAME,
+        "body": protocol.MAX_BODY,
+        "status": protocol.MAX_STATUS,
+        "watch": protocol.MAX_WATCH,
+        "tabs": protocol.MAX_TABS,
+    }
+    if site.limited:
+        told |= {"sends_per_second": int(limits.SENDS_PER_SECOND), "burst": limits.SEND_BURST}
+    return told
+
+
+def _prove(frame: Hello, origin: str | None) -> _Proof:
+    site = directory.site(frame.site)
+    if site is None or site.suspended:
+        raise Refusal("unauthorized", "There is no such site.")
+    if not site.admits(origin):
+        raise Refusal("forbidden", "Pages of this origin may not open this site's chat.")
+    token = None
+    try:
+        if frame.token is not UNSET:
+            claims = tokens.verify(site.key, frame.token)
+        elif frame.guest is UNSET:
+            raise Refusal("unauthorized", "A hello needs a member token.")
+        elif not site.guests:
+            raise Refusal("unauthorized", "This site does not let guests in.")
+        else:
+            token, claims = tokens.mint_guest(site, frame.guest.name)
+    except tokens.TokenError as error:
+        raise Refusal("unauthorized", str(error)) from None
+    return _Proof(site, claims, token, *members.find(site, claims))
+
+
+def _enroll(site: SiteInfo, claims: tokens.Claims, tx: object) -> Member:
+    return members.enroll(tx, site.id, claims)  # type: ignore[arg-type]
+
+
+def _state(caller: Caller, resume: str | None) -> _State:
+    with database.snapshot():
+        position = replay.position(caller.site_id)
+        at = cursor.parse(resume) if resume is not None else None
+        resumed = None if resume is None else False
+        changes: list[replay.Change] = []
+        if at and at.epoch == position.epoch and at.version <= position.version and not at.expired:
+            try:
+                changes = replay.since(caller.site_id, caller.id, at.version, position.epoch)
+                resumed = True
+            except replay.TooMuch:
+                pass
+        counts = views.unread_counts(caller.site_id, caller.id)
+        return _State(
+            position,
+            Member.objects.get(site=caller.site_id, id=caller.id),
+            read_blocks(caller.site_id, caller.id),
+            views.keyed(caller.site_id, counts),
+            resumed,
+            changes,
+        )
+
+
+def _note(site: SiteInfo, origin: str | None, claims: tokens.Claims) -> None:
+    """Has the site's owner see that members connect; now and then, and nobody waits for it."""
+    now = time.monotonic()
+    if now - _noted.get(site.id, -NOTE_S) < NOTE_S:
+        return
+    _noted[site.id] = now
+    note = partial(services.note_connection, site.id, origin or "", claims.kid)
+    asyncio.get_running_loop().create_task(database.read(note)).add_done_callback(lambda task: task.exception())
+
+
+HELLO_SECONDS: float = settings.HELLO_SECONDS

@@ -1,0 +1,27 @@
+"""What other parts of the product hang on to in the life of a node and its connections.
+
+The messenger calls; presence and calls listen. A hook is a plain function of the event loop.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from im.events import Choice
+    from im.handler import Handler
+    from im.node import Node
+
+started: list[Callable[["Node"], None]] = []
+"""The node begins its work."""
+
+arrived: list[Callable[["Handler", "Choice"], None]] = []
+"""A connection was let in; with the member's stored choice of presence."""
+
+attached: list[Callable[["Handler"], None]] = []
+"""An HTTP session's events are being read again, after a pause in which only what is stored was kept."""
+
+departed: list[Callable[["Handler"], None]] = []
+"""A connection is gone for good."""
+
+blocks_changed: list[Callable[[int, int, int], None]] = []
+"""(site, owner, member): one has blocked the other, or no longer does."""

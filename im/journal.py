@@ -1,0 +1,159 @@
+"""The journal: every stored change of the messenger, by group commit.
+
+Writes that arrive while a commit is under way share the next one: one thread, one connection, one transaction
+for all of them. `done` is called in the event loop, in the order of arrival, once the commit is on the disk;
+then the events are routed, in the order of versions. A process that dies before the commit has stored nothing
+and answered nothing; one that dies after it has stored everything, and clients that ask again with the same
+key get the same answer.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
+
+from im.protocol import Refusal
+from im.transaction import Event, Transaction
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+"""Writes in one commit at the most."""
+
+RETRY_S = 10.0
+"""How long a commit is tried again, in seconds, before the writes are refused with `unavailable`."""
+
+
+class Write(NamedTuple):
+    """A change to be stored. `room` and `sent` say what it will ask for, so that a batch can ask once."""
+
+    site_id: int
+    run: Callable[[Transaction], Any]
+    done: Callable[[Any], None]
+    room: tuple[int, str | None, str | None] | None = None
+    sent: tuple[int, str] | None = None
+
+
+class Journal:
+    """Stores writes and hands on what is to be told of them. Lives in one event loop."""
+
+    def __init__(self, route: Callable[[Event], None]) -> None:
+        self._route = route
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[Write | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    def submit(self, write: Write) -> None:
+        """Has a change stored after those submitted before. `done` gets the result, or the `Refusal`."""
+        self._queue.put(write)
+
+    def note(self, site_id: int, run: Callable[[Transaction], Any]) -> None:
+        """Has something stored that nobody waits for."""
+        self.submit(Write(site_id, run, lambda result: None))
+
+    async def write(self, site_id: int, run: Callable[[Transaction], Any]) -> Any:
+        """Has a change stored and answers its result.
+
+        Raises:
+            Refusal: as the change itself does, or `unavailable`.
+        """
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self.submit(Write(site_id, run, lambda result: future.done() or future.set_result(result)))
+        result = await future
+        if isinstance(result, Refusal):
+            raise result
+        return result
+
+    def stop(self) -> None:
+        """Stores what was submitted and ends."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            batch = self._next_batch()
+            if batch is None:
+                connection.close()
+                return
+            try:
+                self._store(batch)
+            except Exception:
+                logger.exception("The journal could not finish a batch")
+
+    def _next_batch(self) -> list[Write] | None:
+        """Waits for a write, and takes along all that wait behind it."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < BATCH and not self._queue.empty():
+            write = self._queue.get()
+            if write is None:
+                self._queue.put(None)
+                break
+            batch.append(write)
+        return batch
+
+    def _store(self, batch: list[Write]) -> None:
+        deadline = time.monotonic() + RETRY_S
+        pause = 0.01
+        while True:
+            try:
+                close_old_connections()
+                outcome = self._commit(batch)
+            except (OperationalError, InterfaceError):
+                # A deadlock, a busy or a lost database: the same batch again cannot store anything twice.
+                connection.close()
+                if time.monotonic() > deadline:
+                    logger.exception("The database does not take writes")
+                    return self._refuse(batch)
+                time.sleep(pause)
+                pause = min(pause * 2, 1.0)
+            except Exception as error:
+                if not isinstance(error, DatabaseError):
+                    logger.exception("A write failed")
+                if len(batch) == 1:
+                    return self._refuse(batch)
+                # One write spoils it for all: each on its own, so that only that one is refused.
+                for write in batch:
+                    self._store([write])
+                return None
+            else:
+                self._loop.call_soon_threadsafe(self._tell, batch, outcome)
+                return None
+
+    def _commit(self, batch: list[Write]) -> list[tuple[Any, list[Event], list[Callable[[], None]]]]:
+        outcome = []
+        tx = Transaction()
+        with transaction.atomic():
+            tx.lock_sites(write.site_id for write in batch)
+            tx.prefetch((w.room for w in batch if w.room), (w.sent for w in batch if w.sent))
+            for write in batch:
+                try:
+                    result = write.run(tx)
+                except Refusal as refusal:
+                    result = refusal
+                outcome.append((result, tx.events, tx.callbacks))
+                tx.events, tx.callbacks = [], []
+            tx.finish()
+        tx.remember()
+        return outcome
+
+    def _tell(self, batch: list[Write], outcome: list[tuple[Any, list[Event], list[Callable[[], None]]]]) -> None:
+        for write, (result, events, callbacks) in zip(batch, outcome, strict=True):
+            for callback in callbacks:
+                callback()
+            write.done(result)
+            for event in events:
+                self._route(event)
+
+    def _refuse(self, batch: list[Write]) -> None:
+        refusal = Refusal("unavailable", "The message store does not answer; try again.", retry_ms=1000)
+        outcome: list[tuple[Any, list[Event], list[Callable[[], None]]]] = [(refusal, [], []) for _ in batch]
+        self._loop.call_soon_threadsafe(self._tell, batch, outcome)

@@ -1,0 +1,89 @@
+"""Members: made and kept up to date by their tokens, and shown to one another."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from msgspec import UNSET
+
+from avchat.tenants.directory import SiteInfo
+from avchat.tenants.tokens import Claims
+from im import events
+from im.models import Member, MemberWord
+from im.protocol import Refusal
+from im.transaction import Transaction
+
+ENTRY = ("sub", "name", "avatar", "role", "url")
+PROFILE = ("name", "avatar", "url", "role", "groups")
+
+
+def folded(text: str) -> str:
+    """Text as people compare names: no case, no marks on letters. At most 80 characters."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in apart if not unicodedata.combining(c)).strip()[:80]
+
+
+def words(text: str) -> list[str]:
+    """The folded words of a name."""
+    return re.findall(r"\w+", folded(text))
+
+
+def entry(sub: str, name: str, avatar: str, role: str, url: str = "") -> events.Member:
+    """A member as others see it."""
+    return events.Member(id=sub, name=name, avatar=avatar or None, role=role, url=url or UNSET)
+
+
+def find(site: SiteInfo, claims: Claims) -> tuple[Member | None, bool]:
+    """The member that a token names, if there is one, and whether it is as the token says."""
+    member = Member.objects.filter(site=site.id, sub=claims.sub).first()
+    if member is None:
+        return None, False
+    return member, all(getattr(member, name) == value for name, value in _profile(claims).items())
+
+
+def enroll(tx: Transaction, site_id: int, claims: Claims) -> Member:
+    """Makes or updates the member that a token describes."""
+    profile = _profile(claims)
+    member, created = Member.objects.get_or_create(
+        site_id=site_id, sub=claims.sub, defaults={**profile, "sort": folded(claims.name), "created": tx.now}
+    )
+    if created or member.name != claims.name:
+        MemberWord.objects.filter(site=site_id, member=member).delete()
+        MemberWord.objects.bulk_create(
+            MemberWord(site_id=site_id, word=word, member=member) for word in dict.fromkeys(words(claims.name))
+        )
+    if not created:
+        for name, value in profile.items():
+            setattr(member, name, value)
+        member.sort = folded(claims.name)
+        member.save(update_fields=[*profile, "sort"])
+    return member
+
+
+def resolve(site_id: int, subs: Iterable[str]) -> dict[int, str]:
+    """The members of these subs: ids to subs.
+
+    Raises:
+        Refusal: `not-found` where the site does not know one.
+    """
+    wanted = dict.fromkeys(subs)
+    rows = dict(Member.objects.filter(site=site_id, sub__in=wanted).values_list("sub", "id"))
+    if len(rows) != len(wanted):
+        raise Refusal("not-found", "The site does not know this member.")
+    return {rows[sub]: sub for sub in wanted}
+
+
+def entries(site_id: int, ids: Iterable[int]) -> dict[int, events.Member]:
+    """The members of these database ids, as others see them."""
+    rows = Member.objects.filter(site=site_id, id__in=set(ids)).values_list("id", *ENTRY)
+    return {row[0]: entry(*row[1:]) for row in rows}
+
+
+def _profile(claims: Claims) -> dict[str, object]:
+    return {
+        "name": claims.name,
+        "avatar": claims.avatar,
+        "url": claims.url,
+        "role": claims.role,
+        "groups": list(claims.groups),
+    }

@@ -1,0 +1,186 @@
+"""What a member missed: its changes since a version, in the order of versions, as ordinary events.
+
+Told from the rows as they are now, not from a log: what was edited twice comes once, with its last words, and
+what was deleted is gone. Each event carries the cursor of its own version, so that a client that is cut off in
+the middle goes on from there. An event at version v means that all changes up to v were told.
+"""
+
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+import msgspec
+
+from im import events, members, views
+from im.conversations import as_event
+from im.cursor import cursor
+from im.models import Block, Contact, Conversation, Member, Message, Participant, Reaction, SiteVersion
+from im.protocol import Tab, encode
+from im.transaction import read_blocks
+
+Change = tuple[int, bytes]
+
+MAX_CHANGES = 20_000
+"""Messages in one replay; a client that missed more loads afresh."""
+
+
+class TooMuch(Exception):
+    """More was missed than is worth repeating."""
+
+
+
+class Position(NamedTuple):
+    """Where a site's changes have got to."""
+
+    epoch: str
+    version: int
+
+
+def position(site_id: int) -> Position:
+    """The site's last version, as stored. There is one as soon as the site has a member."""
+    row = SiteVersion.objects.get(site=site_id)
+    return Position(row.epoch, row.version)
+
+
+def since(site_id: int, member: int, version: int, epoch: str) -> list[Change]:
+    """All changes after `version` that are the member's, as (version, frame). To be called inside a snapshot.
+
+    Raises:
+        TooMuch: where more than `MAX_CHANGES` messages were missed.
+    """
+    changes = _own(site_id, member, version, epoch)
+    touched = Conversation.objects.filter(
+        site=site_id, participants__member=member, participants__left=False, version__gt=version
+    )
+    rows = {row.id: row for row in touched}
+    gone = Conversation.objects.filter(
+        site=site_id, participants__member=member, participants__left=True, shape__gt=version
+    )
+    reshaped = [row for row in rows.values() if row.shape > version and (row.seq or not row.pair)] + list(gone)
+    for row, view in zip(reshaped, views.conversations(site_id, member, reshaped), strict=True):
+        changes.append((row.shape, encode(as_event(view, cursor(epoch, row.shape)))))
+    if rows:
+        changes += _messages(site_id, member, version, epoch, rows)
+        changes += _reactions(site_id, member, version, epoch, rows)
+        changes += _reads(site_id, member, version, epoch, rows)
+    # A conversation is shown before what happened in it: sort() is stable, and versions are of one change each.
+    return sorted(changes, key=lambda change: change[0])
+
+
+def _own(site_id: int, member: int, version: int, epoch: str) -> list[Change]:
+    """The member's own tabs and contacts."""
+    row = Member.objects.filter(site=site_id, id=member, version__gt=version).first()
+    if row is None:
+        return []
+    at = cursor(epoch, row.version)
+    return [
+        (row.version, encode(events.TabsEvent(tabs=tabs_of(row), cursor=at))),
+        (row.version, encode(contacts_event(site_id, member, at))),
+    ]
+
+
+def tabs_of(row: Member) -> list[Tab]:
+    """A member's tabs as stored."""
+    return msgspec.convert(row.tabs, list[Tab])
+
+
+def contacts_of(site_id: int, member: int) -> tuple[list[events.Member], list[events.Member]]:
+    """A member's contacts, and those whom it has blocked; each by name."""
+    lists: list[list[events.Member]] = []
+    for model in (Contact, Block):
+        rows = model.objects.filter(site=site_id, owner=member).order_by("member__sort", "member")
+        names = [f"member__{name}" for name in members.ENTRY]
+        lists.append([members.entry(*row) for row in rows.values_list(*names)])
+    return lists[0], lists[1]
+
+
+def contacts_event(site_id: int, member: int, at: str) -> events.ContactsEvent:
+    """The event that shows a member its contacts and blocks."""
+    contacts, blocked = contacts_of(site_id, member)
+    return events.ContactsEvent(contacts=contacts, blocked=blocked, cursor=at)
+
+
+def _messages(
+    site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]
+) -> list[Change]:
+    changed = Message.objects.filter(site=site_id, conversation__in=rows, version__gt=version)
+    found = list(changed.order_by("version").values(*views.ROW)[: MAX_CHANGES + 1])
+    if len(found) > MAX_CHANGES:
+        raise TooMuch
+    joined = dict(
+        Participant.objects.filter(site=site_id, member=member, conversation__in=rows).values_list("conversation", "joined")
+    )
+    # What was said before the member came is history, not news.
+    found = [row for row in found if row["time"] >= joined[row["conversation_id"]]]
+    changes: list[Change] = []
+    for row, view in zip(found, views.messages(site_id, member, found), strict=True):
+        pair = rows[row["conversation_id"]].pair is not None
+        if view.hidden and (pair or row["born"] <= version):
+            continue
+        if row["born"] > version:
+            event: Any = events.MessageEvent(**_fields(view), cursor=cursor(epoch, row["born"]))
+            changes.append((row["born"], encode(event)))
+        elif row["deleted"]:
+            event = events.MessageDeleted(
+                conversation=view.conversation, seq=view.seq, cursor=cursor(epoch, row["version"])
+            )
+            changes.append((row["version"], encode(event)))
+        elif row["edited"]:
+            event = events.MessageEdited(
+                conversation=view.conversation,
+                seq=view.seq,
+                from_=row["sender__sub"],
+                body=row["body"],
+                edited=row["edited"],
+                cursor=cursor(epoch, row["version"]),
+            )
+            changes.append((row["version"], encode(event)))
+    return changes
+
+
+def _reactions(
+    site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]
+) -> list[Change]:
+    blocks = read_blocks(site_id, member)
+    found = Reaction.objects.filter(site=site_id, conversation__in=rows, version__gt=version)
+    found = found.exclude(member__in=blocks.by | blocks.of)
+    hidden = _hidden(site_id, member, found)
+    changes = []
+    values = found.values_list("conversation_id", "seq", "member__sub", "emoji", "on", "version")
+    for conversation, seq, sub, emoji, on, at in values:
+        if seq in hidden[conversation]:
+            continue
+        event = events.MessageReacted(
+            conversation=rows[conversation].key, seq=seq, from_=sub, emoji=emoji, on=on, cursor=cursor(epoch, at)
+        )
+        changes.append((at, encode(event)))
+    return changes
+
+
+def _hidden(site_id: int, member: int, reactions: Any) -> dict[int, set[int]]:
+    spots: dict[int, set[int]] = defaultdict(set)
+    for conversation, seq in reactions.values_list("conversation_id", "seq"):
+        spots[conversation].add(seq)
+    hidden: dict[int, set[int]] = defaultdict(set)
+    for conversation, seq in views.hidden_spots(site_id, member, spots):
+        hidden[conversation].add(seq)
+    return hidden
+
+
+def _reads(site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]) -> list[Change]:
+    blocks = read_blocks(site_id, member)
+    apart = blocks.by | blocks.of
+    marks = Participant.objects.filter(site=site_id, conversation__in=rows, left=False, read_version__gt=version)
+    changes = []
+    values = marks.values_list("conversation_id", "member_id", "member__sub", "read_seq", "read_time", "read_version")
+    for conversation, reader, sub, seq, time, at in values:
+        if reader in apart and rows[conversation].pair:
+            continue
+        event = events.ReadEvent(
+            conversation=rows[conversation].key, member=sub, seq=seq, time=time, cursor=cursor(epoch, at)
+        )
+        changes.append((at, encode(event)))
+    return changes
+
+
+def _fields(view: events.Message) -> dict[str, Any]:
+    return {name: getattr(view, name) for name in view.__struct_fields__}

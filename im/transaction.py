@@ -1,0 +1,291 @@
+"""What a write sees while the journal commits it together with others.
+
+A `Transaction` gives out versions and seqs, stages new messages for one multi-row insert, and collects the
+events that are routed once all of it is stored. Sites are locked first, then conversations, each in the order
+of their ids, so that two nodes never wait for each other.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from django.db import connection
+
+from im import database, rosters
+from im.cursor import cursor
+from im.models import Block, Conversation, Hidden, Message, Participant, SiteVersion
+
+
+class Event(NamedTuple):
+    """Frames to be routed: to each group of members the same bytes. `origin`: the connection that gets none of them."""
+
+    site_id: int
+    version: int
+    frames: list[tuple[Iterable[int], bytes]]
+    origin: object | None
+
+
+class Blocks(NamedTuple):
+    """Who has blocked a member, and whom the member has blocked (ids of members)."""
+
+    by: frozenset[int]
+    of: frozenset[int]
+
+
+@dataclass(slots=True)
+class Room:
+    """A locked conversation. `members`: ids to subs of those who are in it; to be replaced, never changed in place."""
+
+    id: int
+    site_id: int
+    key: str
+    pair: bool
+    name: str
+    seq: int
+    shape: int
+    members: dict[int, str]
+    version: int = 0
+    latest: int = 0
+
+
+class SiteState:
+    """A locked site: gives out its versions."""
+
+    __slots__ = ("blocks", "epoch", "stored", "version")
+
+    def __init__(self, row: SiteVersion) -> None:
+        self.epoch = row.epoch
+        self.version = self.stored = row.version
+        self.blocks = row.blocks
+
+
+# What a commit learned and a later one may use, because the locked rows tell whether it still holds.
+_members: dict[int, tuple[int, dict[int, str]]] = {}
+_blocks: dict[int, tuple[int, Blocks]] = {}
+CACHED = 100_000
+
+NewMessage = tuple[int, int, int, int | None, str | None, str, int, int | None, str | None, int, int]
+
+INSERT_MESSAGE = """INSERT INTO im_message (conversation_id, seq, site_id, sender_id, "key", body, time, reply_to, "system",
+ born, version, edited, deleted) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, %s)"""
+UPDATE_ROOM = "UPDATE im_conversation SET seq = %s, version = %s, latest = %s, shape = %s, name = %s WHERE id = %s"
+
+
+@dataclass(slots=True)
+class Transaction:
+    """The writes of one commit. Not for keeping: it is over when the commit is."""
+
+    now: int = field(default_factory=database.now_ms)
+    events: list[Event] = field(default_factory=list)
+    callbacks: list[Callable[[], None]] = field(default_factory=list)
+    _sites: dict[int, SiteState] = field(default_factory=dict)
+    _rooms: dict[str, Room] = field(default_factory=dict)
+    _pairs: dict[tuple[int, str], Room] = field(default_factory=dict)
+    _dirty: dict[int, Room] = field(default_factory=dict)
+    _messages: list[NewMessage] = field(default_factory=list)
+    _sent: dict[tuple[int, str], tuple[str, int, int] | None] = field(default_factory=dict)
+    _read_blocks: dict[int, tuple[int, Blocks]] = field(default_factory=dict)
+
+    def lock_sites(self, site_ids: Iterable[int]) -> None:
+        """Locks the sites' versions, in order. Nothing else may be locked before."""
+        wanted = sorted(set(site_ids))
+        rows = {row.site_id: row for row in SiteVersion.objects.select_for_update().filter(site__in=wanted).order_by("site")}
+        for site_id in wanted:
+            row = rows.get(site_id)
+            if row is None:
+                row, _ = SiteVersion.objects.get_or_create(site_id=site_id)
+                row = SiteVersion.objects.select_for_update().get(site=row.site_id)
+            self._sites[site_id] = SiteState(row)
+
+    def next_version(self, site_id: int) -> int:
+        """The version of the next change of the site."""
+        site = self._sites[site_id]
+        site.version += 1
+        return site.version
+
+    def cursor(self, site_id: int, version: int) -> str:
+        """The cursor of a version of this transaction."""
+        return cursor(self._sites[site_id].epoch, version)
+
+    def emit(self, event: Event) -> None:
+        """Has an event routed once the transaction is stored. To be called in the order of versions."""
+        self.events.append(event)
+
+    def after(self, callback: Callable[[], None]) -> None:
+        """Has something done in the event loop once the transaction is stored."""
+        self.callbacks.append(callback)
+
+    # conversations
+
+    def prefetch(self, rooms: Iterable[tuple[int, str | None, str | None]], keys: Iterable[tuple[int, str]]) -> None:
+        """Locks and reads at once what the writes of a batch will ask for: (site, key, pair) and (sender, key)."""
+        wanted = list(rooms)
+        room_keys = {key for _, key, _ in wanted if key}
+        pairs = {(site, pair) for site, _, pair in wanted if pair}
+        if room_keys or pairs:
+            found = list(Conversation.objects.filter(key__in=room_keys)) if room_keys else []
+            if pairs:
+                sites = {site for site, _ in pairs}
+                found += Conversation.objects.filter(site__in=sites, pair__in={pair for _, pair in pairs})
+            ids = sorted({row.id for row in found})
+            for row in Conversation.objects.select_for_update().filter(id__in=ids).order_by("id"):
+                self._admit(row)
+        if senders := list(keys):
+            self._sent.update(dict.fromkeys(senders))
+            rows = Message.objects.filter(sender__in={s for s, _ in senders}, key__in={k for _, k in senders})
+            for sender, key, room_key, seq, time in rows.values_list("sender", "key", "conversation__key", "seq", "time"):
+                self._sent[sender, key] = (room_key, seq, time)
+
+    def room(self, site_id: int, key: str) -> Room | None:
+        """The site's conversation of this key, locked; None where there is none."""
+        room = self._rooms.get(key)
+        if room is None:
+            row = Conversation.objects.select_for_update().filter(site=site_id, key=key).first()
+            room = self._admit(row) if row else None
+        return room if room and room.site_id == site_id else None
+
+    def pair(self, site_id: int, one: int, other: int) -> Room | None:
+        """The conversation of two members, locked; None where there is none yet."""
+        pair = pair_of(one, other)
+        room = self._pairs.get((site_id, pair))
+        if room is None:
+            row = Conversation.objects.select_for_update().filter(site=site_id, pair=pair).first()
+            room = self._admit(row) if row else None
+        return room
+
+    def open_room(self, site_id: int, members: dict[int, str], *, name: str = "", pair: str | None = None) -> Room:
+        """A new conversation of these members."""
+        version = self.next_version(site_id)
+        row = Conversation.objects.create(
+            site_id=site_id, name=name, pair=pair, version=version, shape=version, latest=version, created=self.now
+        )
+        Participant.objects.bulk_create(
+            Participant(site_id=site_id, conversation=row, member_id=member, joined=self.now) for member in members
+        )
+        return self._admit(row)
+
+    def touch(self, room: Room, *, shape: bool = False) -> int:
+        """The version of a change in a conversation; `shape`: its name or members change."""
+        room.version = self.next_version(room.site_id)
+        if shape:
+            room.shape = room.version
+            self.after(partial(rosters.forget, room.key))
+        self._dirty[room.id] = room
+        return room.version
+
+    def add_message(
+        self,
+        room: Room,
+        *,
+        sender: int | None,
+        body: str = "",
+        key: str | None = None,
+        reply_to: int | None = None,
+        system: str | None = None,
+    ) -> tuple[int, int]:
+        """Stages a message and answers its (seq, version)."""
+        version = room.latest = self.touch(room)
+        room.seq += 1
+        self._messages.append(
+            (room.id, room.seq, room.site_id, sender, key, body, self.now, reply_to, system, version, version)
+        )
+        if sender and key:
+            self._sent[sender, key] = (room.key, room.seq, self.now)
+        return room.seq, version
+
+    def sent(self, sender: int, key: str) -> tuple[str, int, int] | None:
+        """Where and when a sender's message of this key was stored: (conversation, seq, time)."""
+        if (sender, key) not in self._sent:
+            row = Message.objects.filter(sender=sender, key=key).values_list("conversation__key", "seq", "time").first()
+            self._sent[sender, key] = row
+        return self._sent[sender, key]
+
+    # blocks
+
+    def blocks(self, site_id: int, member: int) -> Blocks:
+        """The blocks that concern a member."""
+        site = self._sites[site_id]
+        known = self._read_blocks.get(member) or _blocks.get(member)
+        if known is None or known[0] != site.blocks:
+            known = self._read_blocks[member] = (site.blocks, read_blocks(site_id, member))
+        return known[1]
+
+    def blocks_changed(self, site_id: int, version: int) -> None:
+        """Has all that is known of the site's blocks read anew."""
+        self._sites[site_id].blocks = version
+
+    def hide(self, room: Room, seq: int, members: Iterable[int]) -> None:
+        """Hides a message from members for good."""
+        Hidden.objects.bulk_create(
+            (Hidden(site_id=room.site_id, member_id=member, conversation_id=room.id, seq=seq) for member in members),
+            ignore_conflicts=True,
+        )
+
+    # writing
+
+    def flush(self) -> None:
+        """Writes what is staged, so that the database can be asked about it."""
+        with connection.cursor() as sql:
+            if self._messages:
+                quote = connection.ops.quote_name
+                insert = INSERT_MESSAGE.replace('"key"', quote("key")).replace('"system"', quote("system"))
+                sql.executemany(insert, [(*row, False) for row in self._messages])
+                self._messages.clear()
+            if self._dirty:
+                sql.executemany(
+                    UPDATE_ROOM, [(r.seq, r.version, r.latest, r.shape, r.name, r.id) for r in self._dirty.values()]
+                )
+                self._dirty.clear()
+
+    def finish(self) -> None:
+        """The last step before the commit."""
+        self.flush()
+        for site_id, site in self._sites.items():
+            if site.version != site.stored:
+                SiteVersion.objects.filter(site=site_id).update(version=site.version, blocks=site.blocks)
+
+    def remember(self) -> None:
+        """Keeps what was learned. Only after the commit: what was rolled back never was."""
+        for cache in (_members, _blocks):
+            if len(cache) >= CACHED:
+                cache.clear()
+        _members.update((room.id, (room.shape, room.members)) for room in self._rooms.values())
+        _blocks.update(self._read_blocks)
+
+    def _admit(self, row: Conversation) -> Room:
+        if row.key in self._rooms:
+            return self._rooms[row.key]
+        known = _members.get(row.id)
+        if known is None or known[0] != row.shape:
+            inside = Participant.objects.filter(conversation=row.id, left=False).order_by("id")
+            known = (row.shape, dict(inside.values_list("member_id", "member__sub")))
+        room = Room(
+            id=row.id,
+            site_id=row.site_id,
+            key=row.key,
+            pair=row.pair is not None,
+            name=row.name,
+            seq=row.seq,
+            shape=row.shape,
+            members=known[1],
+            version=row.version,
+            latest=row.latest,
+        )
+        self._rooms[row.key] = room
+        if row.pair:
+            self._pairs[row.site_id, row.pair] = room
+        return room
+
+
+def pair_of(one: int, other: int) -> str:
+    """The name under which the conversation of two members is stored."""
+    return f"{min(one, other)}-{max(one, other)}"
+
+
+def read_blocks(site_id: int, member: int) -> Blocks:
+    """The blocks that concern a member, as the database has them."""
+    return Blocks(
+        by=frozenset(Block.objects.filter(site=site_id, member=member).values_list("owner", flat=True)),
+        of=frozenset(Block.objects.filter(site=site_id, owner=member).values_list("member", flat=True)),
+    )

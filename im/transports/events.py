@@ -1,0 +1,148 @@
+"""A session's events: as server-sent events, as an endless stream of lines, or by long poll.
+
+Each request begins where the last one ended, or where the client says that it lost the thread (`Last-Event-ID`,
+`?cursor=`). A stream is one handler's port for as long as it is open.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.exceptions import StopConsumer
+
+from im import cursor
+from im.handler import Handler
+from im.protocol import Refusal
+from im.transports.base import Outbox
+from im.transports.http import NO_SESSION, SessionConsumer
+
+KEEP_ALIVE_S = 20.0
+"""How long a stream is silent at the most, in seconds, so that proxies keep it and a dead one is noticed."""
+MAX_WAIT_S = 55
+DEFAULT_WAIT_S = 25
+
+Form = Callable[[bytes, int | None], bytes]
+
+
+class EventsConsumer(SessionConsumer):
+    """`GET /im/v1/sessions/<session>/events`: the kind of answer is what the client accepts."""
+
+    methods = ("GET",)
+    handler: Handler | None = None
+    answered = False
+
+    async def answer(self) -> None:
+        """Becomes the session's port."""
+        handler = self.session()
+        self.before = handler.version
+        self.query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        accept = self.header(b"accept") or ""
+        at = self._cursor(handler)
+        if "text/event-stream" in accept:
+            await self._stream(handler, at, b"text/event-stream; charset=utf-8", b": \n\n", self._as_event)
+        elif "application/x-ndjson" in accept:
+            await self._stream(handler, at, b"application/x-ndjson", b"\n", _as_line)
+        else:
+            await self._poll(handler, at)
+
+    async def http_disconnect(self, message: dict[str, Any]) -> None:
+        """The client is gone: what a poll has collected and not sent is the next one's."""
+        if self.handler is not None:
+            if not self.answered and self.handler.port is self:
+                self.handler.version = self.before
+            self._release()
+        raise StopConsumer
+
+    def _cursor(self, handler: Handler) -> int | None:
+        """Where the client wants to go on from, if it says so and the position is one of this site."""
+        named = self.header(b"last-event-id") or next(iter(self.query.get("cursor", [])), None)
+        at = cursor.parse(named) if named else None
+        return at.version if at and at.epoch == handler.epoch else None
+
+    def _release(self) -> None:
+        self.node.wheel.cancel(self)
+        if self.handler is not None and self.handler.port is self:
+            self.handler.detach(self)
+            self.node.pause_session(self.handler.session or "")
+
+    async def _attach(self, handler: Handler, at: int | None) -> None:
+        self.handler = handler
+        self.node.resume_session(handler.session or "")
+        try:
+            await handler.attach(self, at)
+        except BaseException:
+            self._release()
+            raise
+        if handler.session not in self.node.sessions:
+            raise NO_SESSION
+
+    # streams
+
+    async def _stream(self, handler: Handler, at: int | None, kind: bytes, silence: bytes, form: Form) -> None:
+        self.form = form
+        self.outbox = Outbox(self._flush_stream)
+        # What a stream was given is on its way; what is lost there the client names by its cursor.
+        self.answered = True
+        self.head: bytes | None = kind
+        await self._attach(handler, at)
+        self._beat(silence)
+
+    def _beat(self, silence: bytes) -> None:
+        self.outbox.put(silence)
+        self.node.wheel.set(self, KEEP_ALIVE_S, partial(self._beat, silence))
+
+    def _as_event(self, data: bytes, version: int | None) -> bytes:
+        if version is None or self.handler is None:
+            return b"data: " + data + b"\n\n"
+        return b"id: " + cursor.cursor(self.handler.epoch, version).encode() + b"\ndata: " + data + b"\n\n"
+
+    async def _flush_stream(self, parts: list[bytes], closing: bool | None) -> None:
+        if self.head is not None:
+            kind, self.head = self.head, None
+            await self.begin(200, kind, [(b"x-accel-buffering", b"no")])
+        if closing:
+            self._release()
+        await self.send({"type": "http.response.body", "body": b"".join(parts), "more_body": not closing})
+
+    # long poll
+
+    async def _poll(self, handler: Handler, at: int | None) -> None:
+        wait = self._wait()
+        self.form = _as_it_is
+        self.outbox = Outbox(self._flush_poll)
+        await self._attach(handler, at)
+        if wait:
+            self.node.wheel.set(self, wait, partial(self.outbox.close, True))
+        else:
+            self.outbox.close(True)
+
+    def _wait(self) -> int:
+        given = next(iter(self.query.get("wait", [])), str(DEFAULT_WAIT_S))
+        if not given.isascii() or not given.isdigit() or int(given) > MAX_WAIT_S:
+            raise Refusal("bad-frame", f"`wait` is 0 to {MAX_WAIT_S} seconds.")
+        return int(given)
+
+    async def _flush_poll(self, parts: list[bytes], closing: bool | None) -> None:
+        if not self.answered:
+            self.answered = True
+            self._release()
+            await self.respond(200, b"[" + b",".join(parts) + b"]")
+
+    # the handler's port
+
+    def write(self, data: bytes, version: int | None) -> None:
+        """Sends a frame, in the form that the client accepts."""
+        self.outbox.put(self.form(data, version))
+
+    def close(self, code: int, reason: str) -> None:
+        """Ends the answer; the session's next request goes on from there."""
+        self.outbox.close(True)
+
+
+def _as_it_is(data: bytes, version: int | None) -> bytes:
+    return data
+
+
+def _as_line(data: bytes, version: int | None) -> bytes:
+    return data + b"\n"

@@ -1,0 +1,213 @@
+"""HTTP sessions: begun with a hello, given frames, ended. Their events are in `im.transports.events`.
+
+A session is a secret id and a cursor. Answers to a listed origin may be read by its pages (CORS); whoever has
+no origin is let in, because the session's id decides.
+"""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import msgspec
+from channels.exceptions import StopConsumer
+
+from avchat.tenants import directory
+from im import cursor, database
+from im.handler import Handler
+from im.hello import welcome
+from im.protocol import MAX_FRAME, Refusal, encode
+from im.transports.base import Consumer
+
+MAX_POST = 1024 * 1024
+MAX_FRAMES = 1000
+
+STATUS = {
+    "bad-frame": 400,
+    "unknown-type": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not-found": 404,
+    "conflict": 409,
+    "too-large": 413,
+    "rate-limited": 429,
+    "unavailable": 503,
+}
+NO_SESSION = Refusal("not-found", "There is no such session.")
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class HttpConsumer(Consumer):
+    """One request: its body within bounds, its answer with the right headers."""
+
+    methods: tuple[str, ...] = ()
+    max_body = 0
+    body = b""
+    # Until a site is known nobody else's page may read the answer.
+    readable = False
+
+    async def http_request(self, message: dict[str, Any]) -> None:
+        """Collects the body and has the request answered; what is refused is told as an error frame."""
+        self.origin = self.header(b"origin")
+        self.body += message.get("body", b"")
+        try:
+            if len(self.body) > self.max_body:
+                raise Refusal("too-large", f"A request has at most {self.max_body} bytes.")
+            if message.get("more_body"):
+                return
+            if self.scope["method"] == "OPTIONS":
+                await self.preflight()
+            elif self.scope["method"] not in self.methods:
+                await self.respond(405, b"", [(b"allow", ", ".join(self.methods).encode())])
+            else:
+                await self.answer()
+        except Refusal as refusal:
+            await self.refuse(refusal)
+
+    async def http_disconnect(self, message: dict[str, Any]) -> None:
+        """The client is gone, or has its answer."""
+        raise StopConsumer
+
+    async def answer(self) -> None:
+        """Answers the request; to be written by each kind of it."""
+        raise NotImplementedError
+
+    async def preflight(self) -> None:
+        """Says that pages may ask; whether they may read the answer is said with the answer."""
+        self.readable = True
+        allowed = ", ".join(self.methods).encode()
+        headers = [
+            (b"access-control-allow-methods", allowed),
+            (b"access-control-allow-headers", b"content-type, last-event-id"),
+            (b"access-control-max-age", b"86400"),
+        ]
+        await self.respond(204, b"", headers)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answers with an error frame."""
+        headers = []
+        if refusal.retry_ms:
+            headers.append((b"retry-after", str(-(-refusal.retry_ms // 1000)).encode()))
+        await self.respond(STATUS[refusal.code], refusal.encode(refusal.id), headers)
+
+    async def respond(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        """Answers in one piece."""
+        await self.begin(status, b"application/json", headers or [])
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """Sends the head of the answer."""
+        headers = [
+            (b"content-type", content_type),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"vary", b"Origin"),
+            *headers,
+        ]
+        if self.origin and self.readable:
+            headers.append((b"access-control-allow-origin", self.origin.encode("latin-1")))
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+class SessionConsumer(HttpConsumer):
+    """A request to a session that there is."""
+
+    def session(self) -> Handler:
+        """The session's handler.
+
+        Raises:
+            Refusal: `not-found` for an unknown or ended one, `forbidden` for a page of an origin not listed.
+        """
+        handler = self.node.sessions.get(self.scope["url_route"]["kwargs"]["session"])
+        if handler is None:
+            self.readable = True
+            raise NO_SESSION
+        self.readable = handler.caller.site.admits(self.origin)
+        if not self.readable:
+            raise Refusal("forbidden", "Pages of this origin may not open this site's chat.")
+        return handler
+
+    async def preflight(self) -> None:
+        """As for any request, but only to pages that the session's site lists."""
+        self.session()
+        await super().preflight()
+
+
+class BeginConsumer(HttpConsumer):
+    """`POST /im/v1/sessions`: a hello, answered with its reply and the session's id."""
+
+    methods = ("POST",)
+    max_body = MAX_FRAME
+
+    async def answer(self) -> None:
+        """Lets the client in."""
+        await self._find_site()
+        if wait := self.node.connections.take(self.address):
+            raise Refusal("rate-limited", "Too many connections from your address.", retry_ms=wait)
+        if self.node.draining:
+            raise Refusal("unavailable", "This node is ending.", retry_ms=1000)
+        welcomed = await welcome(self.node, self.body, origin=self.origin, address=self.address, port=None)
+        self.readable = True
+        begun = welcomed.up_to
+        if welcomed.reply.resumed and (at := cursor.parse(welcomed.reply.cursor)):
+            begun = at.version
+        welcomed.reply.session = self.node.begin_session(welcomed.handler, begun)
+        await self.respond(200, encode(welcomed.reply))
+
+    async def _find_site(self) -> None:
+        """Finds out whether the page may read why its hello is refused."""
+        try:
+            key = msgspec.json.decode(self.body, type=_Named).site
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return
+        site = await database.read(directory.site, key)
+        self.readable = site is not None and site.admits(self.origin)
+
+
+class EndConsumer(SessionConsumer):
+    """`DELETE /im/v1/sessions/<session>`."""
+
+    methods = ("DELETE",)
+
+    async def answer(self) -> None:
+        """Ends the session."""
+        handler = self.session()
+        self.node.end_session(handler.session or "")
+        await self.respond(204, b"")
+
+
+class FramesConsumer(SessionConsumer):
+    """`POST /im/v1/sessions/<session>/frames`: an array of frames, answered by the array of their answers."""
+
+    methods = ("POST",)
+    max_body = MAX_POST
+
+    async def answer(self) -> None:
+        """Has the frames take effect in order. A client that is cut off asks again, with the same keys."""
+        handler = self.session()
+        try:
+            frames = _array.decode(self.body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise Refusal("bad-frame", "The body is a JSON array of frames.") from None
+        if len(frames) > MAX_FRAMES:
+            raise Refusal("too-large", f"At most {MAX_FRAMES} frames in one request.")
+        answers: list[bytes | None] = [None] * len(frames)
+        answered = asyncio.Semaphore(0)
+
+        def answer(index: int, data: bytes | None) -> None:
+            answers[index] = data
+            answered.release()
+
+        for index, frame in enumerate(frames):
+            if handler.session not in self.node.sessions:
+                # Ended by a frame before this one (flooding, bad frames).
+                answered.release()
+            else:
+                handler.on_frame(bytes(frame), partial(answer, index))
+        for _ in frames:
+            await answered.acquire()
+        await self.respond(200, b"[" + b",".join(data for data in answers if data is not None) + b"]")
+
+
+class _Named(msgspec.Struct):
+    site: str

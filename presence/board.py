@@ -1,0 +1,106 @@
+"""The presence board: how each member who is here is, from all of its connections together.
+
+Says nothing to anybody; `presence.monitor` watches what changes. What others see of a member is its choice,
+unless that is the plain one and all of its pages idle; invisible members look as if they had left.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from im.events import Choice, Presence
+from im.handler import Handler
+
+AWAY_FROM = ("online", "chat")
+XA_FROM = ("online", "chat", "away")
+
+
+class Entry:
+    """A member who is here, or was a moment ago."""
+
+    __slots__ = ("choice", "connections", "idle_since", "member", "shown", "since", "site_id", "sub")
+
+    def __init__(self, handler: Handler, choice: Choice) -> None:
+        self.member = handler.caller.id
+        self.site_id = handler.caller.site_id
+        self.sub = handler.caller.sub
+        self.choice = choice
+        self.connections: set[Handler] = set()
+        self.idle_since: int | None = None
+        self.shown = "offline"
+        self.since = 0
+
+    @property
+    def visible(self) -> bool:
+        """True where others see the member here."""
+        return self.shown != "offline"
+
+    def public(self) -> Presence:
+        """What others see."""
+        status = self.choice.status if self.visible else ""
+        return Presence(show=self.shown, status=status, since=self.since)  # type: ignore[arg-type]
+
+    def own(self) -> Presence:
+        """What the member itself sees: its choice."""
+        return Presence(show=self.choice.show, status=self.choice.status, since=self.since)
+
+
+class Board:
+    """All members who are here on this node. Only the event loop uses it."""
+
+    def __init__(self, away_ms: int, xa_ms: int) -> None:
+        self._away_ms = away_ms
+        self._xa_ms = xa_ms
+        self._entries: dict[int, Entry] = {}
+        self._sites: dict[int, dict[str, Entry]] = defaultdict(dict)
+
+    def entry(self, member: int) -> Entry | None:
+        """The member's entry, if it is here."""
+        return self._entries.get(member)
+
+    def find(self, site_id: int, sub: str) -> Entry | None:
+        """The entry of a site's member, if it is here."""
+        return self._sites[site_id].get(sub) if site_id in self._sites else None
+
+    def visible(self, site_id: int) -> Iterable[Entry]:
+        """The members of a site whom others see here."""
+        return [entry for entry in self._sites.get(site_id, {}).values() if entry.visible]
+
+    def enter(self, handler: Handler, choice: Choice) -> Entry:
+        """A connection of a member; its entry is made with the first."""
+        entry = self._entries.get(handler.caller.id)
+        if entry is None:
+            entry = self._entries[handler.caller.id] = Entry(handler, choice)
+            self._sites[entry.site_id][entry.sub] = entry
+        entry.choice = choice
+        entry.connections.add(handler)
+        return entry
+
+    def remove(self, entry: Entry) -> None:
+        """The member is gone."""
+        self._entries.pop(entry.member, None)
+        site = self._sites.get(entry.site_id, {})
+        site.pop(entry.sub, None)
+        if not site:
+            self._sites.pop(entry.site_id, None)
+
+    def settle(self, entry: Entry, now: int) -> bool:
+        """Works out how the member is now (ms since 1970); True if others see a difference."""
+        if entry.connections:
+            idle = all(handler.idle for handler in entry.connections)
+            entry.idle_since = (entry.idle_since or now) if idle else None
+        shown = self._shown(entry, now)
+        if shown == entry.shown:
+            return False
+        entry.shown, entry.since = shown, now
+        return True
+
+    def _shown(self, entry: Entry, now: int) -> str:
+        choice = entry.choice.show
+        if choice == "invisible":
+            return "offline"
+        idle = now - entry.idle_since if entry.idle_since is not None else -1
+        if idle >= self._xa_ms and choice in XA_FROM:
+            return "xa"
+        if idle >= self._away_ms and choice in AWAY_FROM:
+            return "away"
+        return choice

@@ -1,0 +1,89 @@
+"""Contacts and blocks: whom a member has added to its own list, and whom it does not want to hear."""
+
+from functools import partial
+
+from im import blocks, dispatch, events, hooks, members
+from im.caller import Caller
+from im.models import Block, Contact, Member
+from im.protocol import BlockAdd, BlockRemove, ContactAdd, ContactRemove, Contacts, Refusal, encode
+from im.replay import contacts_event, contacts_of
+from im.transaction import Event, Transaction, read_blocks
+
+MAX_LIST = 1_000
+"""Contacts, and blocks, of one member."""
+
+
+@dispatch.looked_up(Contacts)
+def listed(caller: Caller, frame: Contacts) -> events.ContactsOk:
+    """The caller's contacts, and those whom it has blocked."""
+    contacts, blocked = contacts_of(caller.site_id, caller.id)
+    return events.ContactsOk(contacts=contacts, blocked=blocked)
+
+
+@dispatch.stored(ContactAdd)
+def add(tx: Transaction, caller: Caller, origin: object, frame: ContactAdd) -> None:
+    """Adds a member to the caller's contacts."""
+    other = _other(caller, frame.member)
+    if _put(Contact, caller, other):
+        _tell(tx, caller, origin)
+
+
+@dispatch.stored(ContactRemove)
+def remove(tx: Transaction, caller: Caller, origin: object, frame: ContactRemove) -> None:
+    """Takes a member out of the caller's contacts."""
+    other = _other(caller, frame.member)
+    if _take(Contact, caller, other):
+        _tell(tx, caller, origin)
+
+
+@dispatch.stored(BlockAdd)
+def block(tx: Transaction, caller: Caller, origin: object, frame: BlockAdd) -> None:
+    """Blocks a member, who cannot tell."""
+    other = _other(caller, frame.member)
+    if _put(Block, caller, other):
+        _blocks_changed(tx, caller, other, _tell(tx, caller, origin))
+
+
+@dispatch.stored(BlockRemove)
+def unblock(tx: Transaction, caller: Caller, origin: object, frame: BlockRemove) -> None:
+    """Lifts a block."""
+    other = _other(caller, frame.member)
+    if _take(Block, caller, other):
+        _blocks_changed(tx, caller, other, _tell(tx, caller, origin))
+
+
+def _other(caller: Caller, sub: str) -> int:
+    (other,) = members.resolve(caller.site_id, [sub])
+    if other == caller.id:
+        raise Refusal("forbidden", "That is you.")
+    return other
+
+
+def _put(model: type[Contact] | type[Block], caller: Caller, other: int) -> bool:
+    mine = model._default_manager.filter(site=caller.site_id, owner=caller.id)
+    if mine.filter(member=other).exists():
+        return False
+    if mine.count() >= MAX_LIST:
+        raise Refusal("forbidden", f"The list has at most {MAX_LIST} members.")
+    model._default_manager.create(site_id=caller.site_id, owner_id=caller.id, member_id=other)
+    return True
+
+
+def _take(model: type[Contact] | type[Block], caller: Caller, other: int) -> bool:
+    rows = model._default_manager.filter(site=caller.site_id, owner=caller.id, member=other)
+    return bool(rows.delete()[0])
+
+
+def _tell(tx: Transaction, caller: Caller, origin: object) -> int:
+    version = tx.next_version(caller.site_id)
+    Member.objects.filter(site=caller.site_id, id=caller.id).update(version=version)
+    event = contacts_event(caller.site_id, caller.id, tx.cursor(caller.site_id, version))
+    tx.emit(Event(caller.site_id, version, [((caller.id,), encode(event))], origin))
+    return version
+
+
+def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int) -> None:
+    tx.blocks_changed(caller.site_id, version)
+    for member in (caller.id, other):
+        tx.after(partial(blocks.update, member, read_blocks(caller.site_id, member)))
+    tx.after(lambda: [hook(caller.site_id, caller.id, other) for hook in hooks.blocks_changed] and None)
