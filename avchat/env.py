@@ -23,7 +23,7 @@ VAR.mkdir(parents=True, exist_ok=True)
 def secret_key() -> str:
     """The installation's key: at least 50 random characters, from the environment or from `var/secret_key`."""
     if key := env.str("AVCHAT_SECRET_KEY", default=""):
-        return key
+        return str(key)
     path = VAR / "secret_key"
     if not path.exists():
         # Written aside and linked, so that of two first processes only one wins and none reads half a key.

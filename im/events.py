@@ -264,4 +264,3 @@ ServerFrame = (
     | ConversationEvent
     | Closing
 )
-

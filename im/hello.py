@@ -56,9 +56,7 @@ class _State(NamedTuple):
     changes: list[replay.Change]
 
 
-async def welcome(
-    node: "Node", data: bytes | str, *, origin: str | None, address: str, port: Port | None
-) -> Welcome:
+async def welcome(node: "Node", data: bytes | str, *, origin: str | None, address: str, port: Port | None) -> Welcome:
     """Lets a connection in by its first frame.
 
     Args:

@@ -27,7 +27,6 @@ class TooMuch(Exception):
     """More was missed than is worth repeating."""
 
 
-
 class Position(NamedTuple):
     """Where a site's changes have got to."""
 
@@ -99,15 +98,15 @@ def contacts_event(site_id: int, member: int, at: str) -> events.ContactsEvent:
     return events.ContactsEvent(contacts=contacts, blocked=blocked, cursor=at)
 
 
-def _messages(
-    site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]
-) -> list[Change]:
+def _messages(site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]) -> list[Change]:
     changed = Message.objects.filter(site=site_id, conversation__in=rows, version__gt=version)
     found = list(changed.order_by("version").values(*views.ROW)[: MAX_CHANGES + 1])
     if len(found) > MAX_CHANGES:
         raise TooMuch
     joined = dict(
-        Participant.objects.filter(site=site_id, member=member, conversation__in=rows).values_list("conversation", "joined")
+        Participant.objects.filter(site=site_id, member=member, conversation__in=rows).values_list(
+            "conversation", "joined"
+        )
     )
     # What was said before the member came is history, not news.
     found = [row for row in found if row["time"] >= joined[row["conversation_id"]]]
@@ -137,9 +136,7 @@ def _messages(
     return changes
 
 
-def _reactions(
-    site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]
-) -> list[Change]:
+def _reactions(site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]) -> list[Change]:
     blocks = read_blocks(site_id, member)
     found = Reaction.objects.filter(site=site_id, conversation__in=rows, version__gt=version)
     found = found.exclude(member__in=blocks.by | blocks.of)

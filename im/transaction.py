@@ -90,7 +90,9 @@ class Transaction:
     def lock_sites(self, site_ids: Iterable[int]) -> None:
         """Locks the sites' versions, in order. Nothing else may be locked before."""
         wanted = sorted(set(site_ids))
-        rows = {row.site_id: row for row in SiteVersion.objects.select_for_update().filter(site__in=wanted).order_by("site")}
+        rows = {
+            row.site_id: row for row in SiteVersion.objects.select_for_update().filter(site__in=wanted).order_by("site")
+        }
         for site_id in wanted:
             row = rows.get(site_id)
             if row is None:
@@ -134,7 +136,9 @@ class Transaction:
         if senders := list(keys):
             self._sent.update(dict.fromkeys(senders))
             rows = Message.objects.filter(sender__in={s for s, _ in senders}, key__in={k for _, k in senders})
-            for sender, key, room_key, seq, time in rows.values_list("sender", "key", "conversation__key", "seq", "time"):
+            for sender, key, room_key, seq, time in rows.values_list(
+                "sender", "key", "conversation__key", "seq", "time"
+            ):
                 self._sent[sender, key] = (room_key, seq, time)
 
     def room(self, site_id: int, key: str) -> Room | None:

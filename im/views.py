@@ -147,14 +147,14 @@ def _last(site_id: int, viewer: int, ids: list[int]) -> dict[int, events.Message
     return dict(zip((row["conversation_id"] for row in rows), messages(site_id, viewer, rows), strict=True))
 
 
-def _reactions(
-    site_id: int, viewer: int, spots: dict[int, set[int]]
-) -> dict[tuple[int, int], dict[str, list[str]]]:
+def _reactions(site_id: int, viewer: int, spots: dict[int, set[int]]) -> dict[tuple[int, int], dict[str, list[str]]]:
     where = Q()
     for conversation, seqs in spots.items():
         where |= Q(conversation=conversation, seq__gte=min(seqs), seq__lte=max(seqs))
     blocks = read_blocks(site_id, viewer)
-    rows = Reaction.objects.filter(where, site=site_id, on=True).exclude(member__in=blocks.of | blocks.by).order_by("id")
+    rows = (
+        Reaction.objects.filter(where, site=site_id, on=True).exclude(member__in=blocks.of | blocks.by).order_by("id")
+    )
     found: dict[tuple[int, int], dict[str, list[str]]] = {}
     for conversation, seq, emoji, sub in rows.values_list("conversation_id", "seq", "emoji", "member__sub"):
         found.setdefault((conversation, seq), {}).setdefault(emoji, []).append(sub)

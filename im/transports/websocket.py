@@ -68,9 +68,7 @@ class WebSocketConsumer(Consumer):
 
     async def _hello(self, data: str | bytes) -> None:
         try:
-            welcomed = await welcome(
-                self.node, data, origin=self.header(b"origin"), address=self.address, port=self
-            )
+            welcomed = await welcome(self.node, data, origin=self.header(b"origin"), address=self.address, port=self)
         except Refusal as refusal:
             self._refuse(refusal)
             return
