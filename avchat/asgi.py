@@ -14,7 +14,7 @@ from im import routing  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter([*routing.http, re_path("", pages)]),
+        "http": URLRouter([*routing.http, re_path("", pages)]),  # type: ignore[arg-type]
         "websocket": routing.websocket,
     }
 )

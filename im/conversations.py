@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from im import dispatch, events, members, views
 from im.caller import Caller
+from im.errors import Refusal, encode
 from im.models import Conversation, Participant
 from im.protocol import (
     MAX_GROUP,
@@ -14,8 +15,6 @@ from im.protocol import (
     ConversationLeave,
     ConversationRename,
     Conversations,
-    Refusal,
-    encode,
 )
 from im.transaction import Event, Room, Transaction, pair_of
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from im.protocol import Error, Show, Tab
+from im.errors import Error
+from im.protocol import Show, Tab
 
 
 class Member(Struct):
@@ -178,7 +179,7 @@ class Ok(Struct, tag_field="type", tag="ok", kw_only=True):
 
 
 class HelloOk(Ok, tag="ok", kw_only=True):
-    """The answer to `hello`. `token`: makes the same guest again. `resumed`: false where the cursor was unknown or too old."""
+    """The answer to `hello`. `token`: makes the same guest again. `resumed`: false for a cursor unknown or too old."""
 
     member: Member
     cursor: str

@@ -17,20 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from im import database, dispatch, hooks, limits, replay
 from im.caller import Caller
+from im.errors import CLOSE_BAD_FRAMES, CLOSE_FLOODING, CLOSE_REPLACED, CLOSE_TOO_LARGE, Refusal, encode
 from im.events import Ok
 from im.journal import Write
-from im.protocol import (
-    CLOSE_BAD_FRAMES,
-    CLOSE_FLOODING,
-    CLOSE_REPLACED,
-    CLOSE_TOO_LARGE,
-    Frame,
-    Hello,
-    MessageSend,
-    Refusal,
-    decode,
-    encode,
-)
+from im.protocol import Frame, Hello, MessageSend, decode
 
 if TYPE_CHECKING:
     from im.node import Node

@@ -9,6 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from django.conf import settings
 from msgspec import UNSET
 
@@ -16,9 +17,10 @@ from avchat.tenants import directory, services, tokens
 from avchat.tenants.directory import SiteInfo
 from im import cursor, database, events, limits, members, protocol, replay, views
 from im.caller import Caller
+from im.errors import Refusal
 from im.handler import Handler, Port
 from im.models import Member
-from im.protocol import Hello, Refusal
+from im.protocol import Hello
 from im.transaction import Blocks, read_blocks
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         node.router.logout(handler)
         raise
     _note(site, origin, proof.claims)
-    choice = events.Choice(show=state.member.show, status=state.member.status)
+    choice = msgspec.convert(state.member, events.Choice, from_attributes=True)
     at = frame.resume if state.resumed and frame.resume else cursor.cursor(*state.position)
     handler.epoch = state.position.epoch
     reply = events.HelloOk(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
 
-from im.protocol import Refusal
+from im.errors import Refusal
 from im.transaction import Event, Transaction
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,12 @@ class Journal:
             Refusal: as the change itself does, or `unavailable`.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        self.submit(Write(site_id, run, lambda result: future.done() or future.set_result(result)))
+
+        def done(result: Any) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        self.submit(Write(site_id, run, done))
         result = await future
         if isinstance(result, Refusal):
             raise result

@@ -9,8 +9,8 @@ from msgspec import UNSET
 from avchat.tenants.directory import SiteInfo
 from avchat.tenants.tokens import Claims
 from im import events
+from im.errors import Refusal
 from im.models import Member, MemberWord
-from im.protocol import Refusal
 from im.transaction import Transaction
 
 ENTRY = ("sub", "name", "avatar", "role", "url")

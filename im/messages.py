@@ -9,19 +9,10 @@ from msgspec import UNSET, structs
 from im import dispatch, events, views
 from im.caller import Caller
 from im.conversations import enter, find_readable, introduce, pair_with
+from im.errors import Refusal, encode
 from im.models import Hidden, Message, Participant, Reaction
 from im.models import Report as ReportRow
-from im.protocol import (
-    History,
-    MessageDelete,
-    MessageEdit,
-    MessageReact,
-    MessageRead,
-    MessageSend,
-    Refusal,
-    Report,
-    encode,
-)
+from im.protocol import History, MessageDelete, MessageEdit, MessageReact, MessageRead, MessageSend, Report
 from im.transaction import Event, Room, Transaction
 
 MAX_REACTIONS = 20

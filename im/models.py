@@ -99,7 +99,7 @@ class Conversation(models.Model):
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=24, unique=True, default=new_id)
-    pair = models.CharField(max_length=48, null=True)
+    pair = models.CharField(max_length=48, null=True)  # noqa: DJ001  (only NULL is unique many times)
     name = models.CharField(max_length=80, blank=True, default="")
     seq = models.BigIntegerField(default=0)
     version = models.BigIntegerField(default=0)
@@ -140,7 +140,7 @@ class Message(models.Model):
     seq = models.BigIntegerField()
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
     sender = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")
-    key = models.CharField(max_length=64, null=True)
+    key = models.CharField(max_length=64, null=True)  # noqa: DJ001  (only NULL is unique many times)
     body = models.TextField(blank=True, default="")
     time = models.BigIntegerField()
     reply_to = models.BigIntegerField(null=True)

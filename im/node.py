@@ -8,6 +8,7 @@ from functools import partial
 from django.conf import settings
 
 from im import blocks, hooks
+from im.errors import CLOSE_RESTART, encode
 from im.events import Choice, Closing
 from im.handler import Handler
 from im.journal import Journal
@@ -18,7 +19,6 @@ from im.limits import (
     FAILED_HELLOS_PER_SECOND,
     Buckets,
 )
-from im.protocol import CLOSE_RESTART, encode
 from im.router import Router
 from im.transaction import Blocks
 from im.wheel import Wheel

@@ -13,59 +13,14 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from im.errors import Refusal
+
 MAX_FRAME = 64 * 1024
 MAX_BODY = 10_000
 MAX_STATUS = 140
 MAX_WATCH = 1_000
 MAX_TABS = 50
 MAX_GROUP = 256
-
-ErrorCode = Literal[
-    "bad-frame",
-    "unknown-type",
-    "unauthorized",
-    "forbidden",
-    "not-found",
-    "too-large",
-    "rate-limited",
-    "conflict",
-    "unavailable",
-]
-
-CLOSE_BAD_FRAMES = 4400
-CLOSE_UNAUTHORIZED = 4401
-CLOSE_FORBIDDEN = 4403
-CLOSE_NO_HELLO = 4408
-CLOSE_TOO_LARGE = 4413
-CLOSE_FLOODING = 4429
-CLOSE_RESTART = 1012
-CLOSE_REPLACED = 4410
-"""Within the server only: a session's events are being read by a newer request."""
-
-
-class Refusal(Exception):
-    """The error that a client is answered with. `retry_ms`: when it may try again, in milliseconds."""
-
-    def __init__(self, code: ErrorCode, message: str, retry_ms: int | None = None, id: str | None = None) -> None:
-        super().__init__(message)
-        self.code: ErrorCode = code
-        self.message = message
-        self.retry_ms = retry_ms
-        self.id = id
-
-    def encode(self, id: str | None) -> bytes:
-        """The `error` frame that answers the frame `id`."""
-        return encode(Error(code=self.code, message=self.message, id=id or UNSET, retry_ms=self.retry_ms or UNSET))
-
-
-class Error(Struct, tag_field="type", tag="error", kw_only=True):
-    """What was asked is refused, and why."""
-
-    id: str | UnsetType = UNSET
-    code: ErrorCode
-    message: str
-    retry_ms: int | UnsetType = UNSET
-
 
 FrameId = Annotated[str, Meta(max_length=64)]
 Sub = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -346,13 +301,16 @@ ClientFrame = (
     | Ping
 )
 
-CLIENT_FRAMES: dict[str, type[Frame]] = {str(cls.__struct_config__.tag): cls for cls in get_args(ClientFrame)}
 
-_encoder = msgspec.json.Encoder()
+def tag_of(cls: type[Struct]) -> str:
+    """The `type` of a frame."""
+    return str(cls.__struct_config__.tag)
+
+
+CLIENT_FRAMES: dict[str, type[Frame]] = {tag_of(cls): cls for cls in get_args(ClientFrame)}
+
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ClientFrame)
 _loose = msgspec.json.Decoder()
-
-encode = _encoder.encode
 
 
 def decode(data: bytes | str) -> Frame:

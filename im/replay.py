@@ -13,8 +13,9 @@ import msgspec
 from im import events, members, views
 from im.conversations import as_event
 from im.cursor import cursor
+from im.errors import encode
 from im.models import Block, Contact, Conversation, Member, Message, Participant, Reaction, SiteVersion
-from im.protocol import Tab, encode
+from im.protocol import Tab
 from im.transaction import read_blocks
 
 Change = tuple[int, bytes]
@@ -103,11 +104,8 @@ def _messages(site_id: int, member: int, version: int, epoch: str, rows: dict[in
     found = list(changed.order_by("version").values(*views.ROW)[: MAX_CHANGES + 1])
     if len(found) > MAX_CHANGES:
         raise TooMuch
-    joined = dict(
-        Participant.objects.filter(site=site_id, member=member, conversation__in=rows).values_list(
-            "conversation", "joined"
-        )
-    )
+    mine = Participant.objects.filter(site=site_id, member=member, conversation__in=rows)
+    joined = dict(mine.values_list("conversation_id", "joined"))
     # What was said before the member came is history, not news.
     found = [row for row in found if row["time"] >= joined[row["conversation_id"]]]
     changes: list[Change] = []

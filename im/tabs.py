@@ -4,8 +4,9 @@ from msgspec import to_builtins
 
 from im import dispatch, events
 from im.caller import Caller
+from im.errors import Refusal, encode
 from im.models import Member, Participant
-from im.protocol import Refusal, TabsSet, encode
+from im.protocol import TabsSet
 from im.transaction import Event, Transaction
 
 

@@ -5,7 +5,7 @@ events that are routed once all of it is stored. Sites are locked first, then co
 of their ids, so that two nodes never wait for each other.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
     site_id: int
     version: int
-    frames: list[tuple[Iterable[int], bytes]]
+    frames: Sequence[tuple[Iterable[int], bytes]]
     origin: object | None
 
 
@@ -67,8 +67,9 @@ CACHED = 100_000
 
 NewMessage = tuple[int, int, int, int | None, str | None, str, int, int | None, str | None, int, int]
 
-INSERT_MESSAGE = """INSERT INTO im_message (conversation_id, seq, site_id, sender_id, "key", body, time, reply_to, "system",
- born, version, edited, deleted) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, %s)"""
+INSERT_MESSAGE = """INSERT INTO im_message
+ (conversation_id, seq, site_id, sender_id, "key", body, time, reply_to, "system", born, version, edited, deleted)
+ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, %s)"""
 UPDATE_ROOM = "UPDATE im_conversation SET seq = %s, version = %s, latest = %s, shape = %s, name = %s WHERE id = %s"
 
 
@@ -90,9 +91,8 @@ class Transaction:
     def lock_sites(self, site_ids: Iterable[int]) -> None:
         """Locks the sites' versions, in order. Nothing else may be locked before."""
         wanted = sorted(set(site_ids))
-        rows = {
-            row.site_id: row for row in SiteVersion.objects.select_for_update().filter(site__in=wanted).order_by("site")
-        }
+        locked = SiteVersion.objects.select_for_update().filter(site__in=wanted).order_by("site")
+        rows = {row.site_id: row for row in locked}
         for site_id in wanted:
             row = rows.get(site_id)
             if row is None:
@@ -136,10 +136,9 @@ class Transaction:
         if senders := list(keys):
             self._sent.update(dict.fromkeys(senders))
             rows = Message.objects.filter(sender__in={s for s, _ in senders}, key__in={k for _, k in senders})
-            for sender, key, room_key, seq, time in rows.values_list(
-                "sender", "key", "conversation__key", "seq", "time"
-            ):
-                self._sent[sender, key] = (room_key, seq, time)
+            values = rows.values_list("sender", "key", "conversation__key", "seq", "time")
+            for sender, key, room_key, seq, time in values:
+                self._sent[sender or 0, key or ""] = (room_key, seq, time)
 
     def room(self, site_id: int, key: str) -> Room | None:
         """The site's conversation of this key, locked; None where there is none."""

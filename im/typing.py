@@ -4,7 +4,8 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from im import blocks, dispatch, events, rosters
-from im.protocol import Refusal, Typing, encode
+from im.errors import Refusal, encode
+from im.protocol import Typing
 
 if TYPE_CHECKING:
     from im.handler import Handler

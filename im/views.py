@@ -13,8 +13,8 @@ from im.members import ENTRY, entry
 from im.models import Conversation, Hidden, Message, Participant, Reaction
 from im.transaction import read_blocks
 
-ROW = ("conversation_id", "conversation__key", "seq", "sender_id", "sender__sub", "body", "time", "key")
-ROW += ("reply_to", "edited", "deleted", "system", "born", "version")
+ROW: tuple[str, ...] = ("conversation_id", "conversation__key", "seq", "sender_id", "sender__sub", "body", "time")
+ROW += ("key", "reply_to", "edited", "deleted", "system", "born", "version")
 
 
 def messages(site_id: int, viewer: int, rows: Iterable[dict[str, Any]]) -> list[events.Message]:
@@ -67,7 +67,7 @@ def message(
 
 def hidden_spots(site_id: int, viewer: int, spots: dict[int, set[int]]) -> set[tuple[int, int]]:
     """Which of these (conversation, seq) the member does not see."""
-    found = set()
+    found: set[tuple[int, int]] = set()
     for conversation, seqs in spots.items():
         rows = Hidden.objects.filter(
             site=site_id, conversation=conversation, member=viewer, seq__gte=min(seqs), seq__lte=max(seqs)
@@ -108,7 +108,7 @@ def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> li
 
 
 def unread_counts(site_id: int, viewer: int, ids: Iterable[int] | None = None) -> dict[int, int]:
-    """How many messages the member has not read: others' words that are neither hidden nor deleted, per conversation."""
+    """How many messages the member has not read, per conversation: others' words, neither hidden nor deleted."""
     mine = Participant.objects.filter(site=site_id, member=viewer, left=False, conversation__seq__gt=F("read_seq"))
     if ids is not None:
         mine = mine.filter(conversation__in=ids)

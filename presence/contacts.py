@@ -4,8 +4,9 @@ from functools import partial
 
 from im import blocks, dispatch, events, hooks, members
 from im.caller import Caller
+from im.errors import Refusal, encode
 from im.models import Block, Contact, Member
-from im.protocol import BlockAdd, BlockRemove, ContactAdd, ContactRemove, Contacts, Refusal, encode
+from im.protocol import BlockAdd, BlockRemove, ContactAdd, ContactRemove, Contacts
 from im.replay import contacts_event, contacts_of
 from im.transaction import Event, Transaction, read_blocks
 
@@ -86,4 +87,5 @@ def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int) -
     tx.blocks_changed(caller.site_id, version)
     for member in (caller.id, other):
         tx.after(partial(blocks.update, member, read_blocks(caller.site_id, member)))
-    tx.after(lambda: [hook(caller.site_id, caller.id, other) for hook in hooks.blocks_changed] and None)
+    for hook in hooks.blocks_changed:
+        tx.after(partial(hook, caller.site_id, caller.id, other))

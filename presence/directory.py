@@ -10,8 +10,9 @@ from msgspec import UNSET
 from im import blocks, database, events, members
 from im.caller import Caller
 from im.dispatch import at_once
+from im.errors import Refusal
 from im.models import Member, MemberWord
-from im.protocol import Members, Refusal
+from im.protocol import Members
 from presence import monitor
 
 if TYPE_CHECKING:

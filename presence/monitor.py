@@ -14,9 +14,10 @@ from django.conf import settings
 
 from im import blocks, database, hooks
 from im.dispatch import at_once, stored
+from im.errors import Refusal, encode
 from im.events import Choice, Presence, PresenceEvent, PresenceOk
 from im.models import Member
-from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch, Refusal, encode
+from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch
 from im.transaction import read_blocks
 from presence.board import Board, Entry
 
@@ -202,13 +203,10 @@ def of(node: "Node") -> Monitor:
 def _start(node: "Node") -> None:
     _monitors.clear()
     monitor = _monitors[node] = Monitor(node)
-    for hook, listener in (
-        (hooks.arrived, monitor.arrived),
-        (hooks.attached, monitor.attached),
-        (hooks.departed, monitor.departed),
-        (hooks.blocks_changed, monitor.blocks_changed),
-    ):
-        hook[:] = [listener]  # type: ignore[assignment]
+    hooks.arrived[:] = [monitor.arrived]
+    hooks.attached[:] = [monitor.attached]
+    hooks.departed[:] = [monitor.departed]
+    hooks.blocks_changed[:] = [monitor.blocks_changed]
 
 
 hooks.started.append(_start)

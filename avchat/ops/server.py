@@ -10,9 +10,9 @@ import socket
 from collections.abc import Callable
 
 from daphne.server import Server  # isort: skip  (installs its reactor before anything else imports one)
+from channels.routing import get_default_application
 from django.core.management.base import CommandError
 
-from avchat.asgi import application
 from im import node
 
 MAX_MESSAGE = 1024 * 1024
@@ -30,7 +30,7 @@ def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:
     _check_free(host, port)
     escaped = host.replace(":", r"\:")
     server = Server(
-        application,
+        get_default_application(),
         endpoints=[f"tcp:port={port}:interface={escaped}"],
         websocket_max_message_size=MAX_MESSAGE,
         websocket_max_frame_size=MAX_MESSAGE,

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 from channels.exceptions import StopConsumer
 
 from im import cursor
+from im.errors import Refusal
 from im.handler import Handler
-from im.protocol import Refusal
 from im.transports.base import Outbox
 from im.transports.http import NO_SESSION, SessionConsumer
 

@@ -13,9 +13,10 @@ from channels.exceptions import StopConsumer
 
 from avchat.tenants import directory
 from im import cursor, database
+from im.errors import Refusal, encode
 from im.handler import Handler
 from im.hello import welcome
-from im.protocol import MAX_FRAME, Refusal, encode
+from im.protocol import MAX_FRAME
 from im.transports.base import Consumer
 
 MAX_POST = 1024 * 1024

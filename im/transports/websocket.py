@@ -5,9 +5,7 @@ from typing import Any
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from im.handler import Handler
-from im.hello import welcome
-from im.protocol import (
+from im.errors import (
     CLOSE_FLOODING,
     CLOSE_FORBIDDEN,
     CLOSE_NO_HELLO,
@@ -17,6 +15,8 @@ from im.protocol import (
     Refusal,
     encode,
 )
+from im.handler import Handler
+from im.hello import welcome
 from im.transports.base import Consumer, Outbox
 
 SUBPROTOCOL = "avchat.v1"

@@ -1,4 +1,4 @@
-// Generated from im/protocol.py and im/events.py by `manage.py contract`; a test fails where it is stale.
+// Generated from im/protocol.py and im/events.py by `manage.py contract`.
 
 export type ErrorCode = "bad-frame" | "unknown-type" | "unauthorized" | "forbidden" | "not-found" | "too-large" | "rate-limited" | "conflict" | "unavailable";
 
@@ -459,7 +459,7 @@ export interface Ok {
   id?: string;
 }
 
-/** The answer to `hello`. `token`: makes the same guest again. `resumed`: false where the cursor was unknown or too old. */
+/** The answer to `hello`. `token`: makes the same guest again. `resumed`: false for a cursor unknown or too old. */
 export interface HelloOk {
   type: "ok";
   id?: string;
