@@ -1,0 +1,35 @@
+/** A page of the demo community with the widget on the fake core: ?theme=dark ?lang=ar ?phone=list|chat */
+
+import en from "../locales/en.json";
+import {mount} from "../src/mount";
+import {leaving, watching} from "../src/page";
+import {show} from "../src/ui/window";
+import {fake} from "./fake";
+import {scene} from "./scene";
+
+const query = new URLSearchParams(location.search);
+const arabic = query.get("lang") === "ar";
+document.documentElement.dir = arabic ? "rtl" : "ltr";
+const theme = (query.get("theme") ?? "light") as "light" | "dark";
+document.documentElement.dataset.theme = theme;
+const {client, config, link} = fake(scene(arabic), {theme, accent: query.get("accent") ?? "#0b6e8f", panel: (query.get("panel") ?? "open") as "open"});
+const host = document.createElement("avchat-im");
+document.body.append(host);
+const app = mount({shadow: host.attachShadow({mode: "open"}), config, texts: en, lang: arabic ? "ar-EG" : "en-GB", client});
+watching(app);
+leaving(app);
+void client.start();
+(window as unknown as {app: unknown}).app = app;
+const failing = arabic ? "هذا سجل ليلة أمس" : "Here is the log from last night";
+link().refused.add(failing);
+client.outbox.add("priya", failing);
+setTimeout(() => {
+  if (query.has("phone")) {
+    app.ui.set({full: true, view: "chats"});
+    if (query.get("phone") === "chat") show(app, "leonids");
+  } else {
+    app.ui.activate("priya");
+    app.ui.setWin("priya", {draft: arabic ? "لا عجلة، بعد انتهاء التصوير" : "No rush, after your imaging run is fine"});
+    app.ui.focus("[data-win=priya] textarea");
+  }
+}, 400);

@@ -1,0 +1,219 @@
+/**
+ * The log of a conversation. It promises: at the bottom it stays at the bottom; while older messages are read nothing
+ * moves, whatever comes; history loads before its top is reached.
+ */
+import {Component, createRef, h, type VNode} from "preact";
+import arrowDown from "icon:arrow-down";
+import checkIcon from "icon:check";
+import checks from "icon:check-check";
+import alert from "icon:circle-alert";
+import clock from "icon:clock-3";
+import leaveIcon from "icon:log-out";
+import loader from "icon:loader-circle";
+import message from "icon:message-circle";
+import userPlus from "icon:user-plus";
+import pen from "icon:pencil";
+import type {Conversation} from "../core/store";
+import {arrange, type Bubble as Model, type Part} from "../groups";
+import {first, type App} from "./app";
+import {Bubble, called} from "./message";
+import {Avatar, Empty, Icon} from "./parts";
+
+interface Props { conversation: Conversation; app: App; watching: boolean }
+interface State { current: string; bottom: boolean; below: number }
+interface Anchor { stick: boolean; element: HTMLElement | null; offset: number }
+
+const NEAR = 48;
+const AHEAD = 600;
+
+export class Log extends Component<Props, State> {
+  override state: State = {current: "", bottom: true, below: 0};
+  private readonly box = createRef<HTMLDivElement>();
+  private parts: Part[] = [];
+  private signature = "";
+  private observer: ResizeObserver | null = null;
+  private placed = false;
+  private shown = new Set<string>();
+
+  override componentDidMount(): void {
+    const {conversation, app} = this.props;
+    if (conversation.history === "none") void app.client.loadHistory(conversation.id);
+    // Whatever changes height (a picture, a keyboard, a longer composer), the bottom stays the bottom.
+    this.observer = new ResizeObserver(() => { if (this.state.bottom) this.toBottom(); });
+    this.observer.observe(this.box.current!);
+    this.place();
+    this.after();
+  }
+
+  override componentWillUnmount(): void {
+    this.observer?.disconnect();
+  }
+
+  override getSnapshotBeforeUpdate(): Anchor {
+    const box = this.box.current!;
+    const top = box.getBoundingClientRect().top;
+    const element = [...box.querySelectorAll<HTMLElement>(".m, .sys")].find((x) => x.getBoundingClientRect().bottom > top) ?? null;
+    return {stick: this.state.bottom, element, offset: element ? element.getBoundingClientRect().top : 0};
+  }
+
+  override componentDidUpdate(before: Props, _state: State, anchor: Anchor): void {
+    const {conversation, app} = this.props;
+    if (conversation.history === "none" && app.client.state.status.phase === "online") void app.client.loadHistory(conversation.id);
+    if (!this.placed) this.place();
+    else if (anchor.stick) this.toBottom();
+    else if (anchor.element?.isConnected && before.conversation === conversation) {
+      this.box.current!.scrollTop += anchor.element.getBoundingClientRect().top - anchor.offset;
+    }
+    this.after();
+  }
+
+  /** Where the reader starts: at the "New" line if it is above the fold, else at the bottom. */
+  private place(): void {
+    const box = this.box.current!;
+    if (this.props.conversation.history !== "loaded") return;
+    this.placed = true;
+    this.toBottom();
+    const line = box.querySelector<HTMLElement>(".new");
+    if (line && line.offsetTop < box.scrollTop) box.scrollTop = line.offsetTop - 12;
+    this.scrolled();
+  }
+
+  private toBottom(): void {
+    const box = this.box.current;
+    if (box) box.scrollTop = box.scrollHeight;
+  }
+
+  private after(): void {
+    const {conversation, app, watching} = this.props;
+    const box = this.box.current!;
+    for (const part of this.parts) if (part.kind === "group") part.bubbles.forEach((bubble) => this.shown.add(bubble.key));
+    if (conversation.history === "loaded" && conversation.more && box.scrollTop < AHEAD) void app.client.loadHistory(conversation.id);
+    if (watching && this.state.bottom && this.placed && !document.hidden && document.hasFocus()) app.client.seen(conversation.id);
+  }
+
+  private readonly scrolled = (): void => {
+    const box = this.box.current!;
+    const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
+    const below = bottom ? 0 : this.state.below;
+    if (bottom !== this.state.bottom || below !== this.state.below) this.setState({bottom, below});
+    else this.after();
+  };
+
+  private readonly reveal = (seq: number): void => {
+    const target = this.box.current!.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+    target?.scrollIntoView({block: "center"});
+    target?.focus();
+  };
+
+  private readonly toNew = (): void => {
+    const line = this.box.current!.querySelector<HTMLElement>(".new");
+    if (line && line.offsetTop > this.box.current!.scrollTop) this.box.current!.scrollTop = line.offsetTop - 12;
+    else this.toBottom();
+    this.scrolled();
+  };
+
+  private readonly keys = (event: KeyboardEvent): void => {
+    const stops = [...this.box.current!.querySelectorAll<HTMLElement>(".m")];
+    const at = stops.findIndex((stop) => stop === event.target);
+    if (at < 0 || event.altKey) return;
+    const to = {ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: stops.length - 1}[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    stops[Math.max(0, Math.min(to, stops.length - 1))]?.focus();
+    if (event.key === "End") this.toNew();
+  };
+
+  private readonly focused = (event: FocusEvent): void => {
+    const key = (event.target as HTMLElement).closest<HTMLElement>("[data-key]")?.dataset.key;
+    if (key && key !== this.state.current) this.setState({current: key});
+  };
+
+  override render({conversation, app}: Props): VNode {
+    const {client, t} = app;
+    const {state} = client;
+    const outgoing = client.outbox.of(conversation.id);
+    const online = state.status.phase === "online";
+    const signature = [conversation.rev, conversation.fresh, online, outgoing.map((x) => x.key + String(x.failed)).join()].join("|");
+    if (signature !== this.signature) {
+      this.signature = signature;
+      this.parts = arrange(conversation, outgoing, state.me!.id, online);
+      const newest = this.parts.at(-1);
+      if (outgoing.length && newest?.kind === "group" && newest.mine && !this.shown.has(newest.bubbles.at(-1)!.key)) this.state.bottom = true;
+    }
+    const parts = this.parts;
+    const keys = parts.flatMap((part) => (part.kind === "group" ? part.bubbles.map((bubble) => bubble.key) : []));
+    const current = keys.includes(this.state.current) ? this.state.current : keys.at(-1);
+    const below = this.state.bottom ? 0 : conversation.unread;
+    const authors = [...new Set(conversation.messages.map((x) => x.from))];
+    void client.meet(authors);
+    const names = conversation.members.map((id) => state.members.get(id)?.name ?? id);
+    const loading = !parts.length && conversation.history !== "loaded";
+    return <div class="logw">
+      <div ref={this.box} class="log" role="log" aria-live="off" aria-label={t("logLabel", {name: called(app, conversation)})}
+        onScroll={this.scrolled} onKeyDown={this.keys} onFocusCapture={this.focused}>
+        {loading ? (conversation.history === "failed" ? null : <div class="skl late" aria-hidden="true"><span class="sk"/><span class="sk"/><span class="sk"/><span class="sk"/></div>)
+          : conversation.more ? <div class="older" key="older">{conversation.history === "loading" && <Icon d={loader} c="s16 spin"/>}</div> : null}
+        {conversation.history === "failed" && <div class="older" key="failed"><span>{t("historyFailed")} <button type="button" class="lk" onClick={() => void client.loadHistory(conversation.id)}>{t("tryAgain")}</button></span></div>}
+        {!parts.length && conversation.history === "loaded" && this.blank()}
+        {parts.map((part) => this.part(part, current, names))}
+      </div>
+      {below > 0 && <button type="button" class="pill" onClick={this.toNew}><Icon d={arrowDown} c="s16"/>{t("newMessages", {n: below})}</button>}
+    </div>;
+  }
+
+  private blank(): VNode {
+    const {conversation, app: {client, t}} = this.props;
+    const name = first(called(this.props.app, conversation));
+    return conversation.kind === "pair"
+      ? <Empty icon={message} head={t("sayHello", {name})} text={t("sayHelloHelp")}>
+        <button type="button" class="btn q sm" onClick={() => client.send(conversation.id, "👋")}>{t("wave")}</button></Empty>
+      : <Empty icon={message} head={called(this.props.app, conversation)} text={t("emptyGroup")}/>;
+  }
+
+  private part(part: Part, current: string | undefined, names: string[]): VNode {
+    const {app, conversation} = this.props;
+    const {client, t} = app;
+    const member = (id: string | undefined): string => (id === client.state.me!.id ? client.state.me!.name : client.state.members.get(id ?? "")?.name ?? id ?? "");
+    if (part.kind === "day") return <div class="day" key={part.key}>{app.day(part.time)}</div>;
+    if (part.kind === "new") return <div class="new" key="new">{t("new")}</div>;
+    if (part.kind === "system") {
+      const {kind, member: who, by, name = ""} = part.message.system!;
+      const key = kind === "joined" ? (by && by !== who ? "sysAdded" : "sysJoined") : kind === "left" ? "sysLeft" : kind === "renamed" ? "sysRenamed" : "sysOther";
+      const values = {name: first(member(who)), by: first(member(by)), title: name};
+      return <div class="sys" key={part.key}><Icon d={kind === "left" ? leaveIcon : kind === "renamed" ? pen : userPlus} c="s14"/>{t(key, values)}</div>;
+    }
+    const group = conversation.kind === "group";
+    const last = part.bubbles.at(-1)!;
+    const rx = Object.keys(last.message.reactions ?? {}).length > 0 ? "rxd" : "";
+    return <div class={`g ${part.mine ? "me" : group ? "withav" : ""} ${rx}`} key={part.key}>
+      {!part.mine && group && <Avatar id={part.from} member={client.state.members.get(part.from)} size={28}/>}
+      <div class="col">
+        {!part.mine && group && <div class="by"><bdi>{first(member(part.from))}</bdi><time class="num">{app.clock(part.bubbles[0]!.message.time)}</time></div>}
+        {part.bubbles.map((bubble, n) => <div class="m-w" key={bubble.key} data-key={bubble.key}>
+          <Bubble conversation={conversation} model={bubble} head={!n} author={part.mine ? t("you") : first(member(part.from))}
+            current={bubble.key === current} names={names} reveal={this.reveal} fresh={this.placed && !this.shown.has(bubble.key)}/>
+          {this.below(part, bubble, n === part.bubbles.length - 1, group)}
+        </div>)}
+      </div>
+    </div>;
+  }
+
+  /** What stands under a bubble: state and time of mine, the time of theirs, "edited". */
+  private below(part: Part & {kind: "group"}, bubble: Model, last: boolean, group: boolean): VNode | null {
+    const {app, conversation} = this.props;
+    const {t, client} = app;
+    const {message, delivery, item} = bubble;
+    const time = app.clock(message.time);
+    const edited = message.edited ? t("editedAt", {time: app.clock(message.edited)}) : "";
+    if (delivery === "failed") return <div class="meta err"><Icon d={alert} c="s14"/>{t("notSent")} · <button type="button" class="lk" onClick={() => client.outbox.retry(item!.key)}>{t("tryAgain")}</button></div>;
+    if (bubble.tick) {
+      const seen = group && conversation.members.length > 2 ? t("seenBy", {n: bubble.seenBy, time}) : t("seen", {time: app.clock(bubble.seenAt)});
+      const text = {seen, sent: time, sending: t("sending"), waiting: t("waiting"), failed: ""}[delivery!];
+      const icon = {seen: checks, sent: checkIcon, sending: clock, waiting: clock, failed: ""}[delivery!];
+      return <div class={`meta ${delivery}`}>{edited && <span>{edited} · </span>}<span class="num">{text}</span>
+        <Icon d={icon} c="s14"/>{delivery === "sent" && <span class="vh">{t("sent")}</span>}</div>;
+    }
+    if (edited) return <div class="meta" title={app.exact(message.edited!)}>{edited}</div>;
+    return last && !part.mine && !group ? <div class="meta num">{time}</div> : null;
+  }
+}

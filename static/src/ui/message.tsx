@@ -1,0 +1,194 @@
+/** One message: its bubble, reactions, and what can be done with it. */
+import {h, type VNode} from "preact";
+import {useRef, useState} from "preact/hooks";
+import ban from "icon:ban";
+import copy from "icon:copy";
+import ellipsis from "icon:ellipsis";
+import flag from "icon:flag";
+import pencil from "icon:pencil";
+import reply from "icon:reply";
+import smile from "icon:smile";
+import trash from "icon:trash-2";
+import refresh from "icon:refresh-cw";
+import {title, partner, type Conversation} from "../core/store";
+import {jumbo} from "../format";
+import type {Bubble as Model} from "../groups";
+import {first, of, useApp, type App, type Item} from "./app";
+import {IconButton} from "./parts";
+import {Text} from "./text";
+
+const UNDO_MS = 4_000;
+
+/** Deletes a message after some seconds in which that can be undone. */
+export function remove(app: App, conversation: string, seq: number): void {
+  const {ui, client, t} = app;
+  const key = `${conversation}/${seq}`;
+  const end = (): void => {
+    clearTimeout(timer);
+    removeEventListener("pagehide", now);
+    ui.going.delete(key);
+    ui.setWin(conversation, {notice: undefined});
+  };
+  const now = (): void => {
+    end();
+    client.remove(conversation, seq).catch(() => ui.notify(conversation, {text: t("notDone"), tone: "err"}));
+  };
+  const timer = setTimeout(now, UNDO_MS);
+  addEventListener("pagehide", now);
+  ui.going.set(key, now);
+  ui.setWin(conversation, {notice: {text: t("deleted"), action: {label: t("undo"), act: end}}});
+}
+
+/** What the menu of a message offers. */
+export function actions(app: App, conversation: Conversation, model: Model): Item[] {
+  const {client, ui, t} = app;
+  const {message, item} = model;
+  const mine = message.from === client.state.me!.id;
+  const id = conversation.id;
+  const write = (): void => ui.focus(`${of("win", id)} textarea`);
+  const items: Item[] = [];
+  if (item?.failed) items.push({label: t("tryAgain"), icon: refresh, act: () => client.outbox.retry(item.key)});
+  items.push({label: t("copy"), icon: copy, act: () => copyText(app, message.body)});
+  if (item) {
+    if (item.failed) items.push({label: t("delete"), icon: trash, bad: true, apart: true, act: () => client.outbox.discard(item.key)});
+    return items;
+  }
+  items.unshift({label: t("reply"), icon: reply, act: () => { ui.setWin(id, {reply: message, edit: undefined}); write(); }});
+  if (mine) {
+    items.push({label: t("edit"), icon: pencil, act: () => { ui.setWin(id, {edit: message, reply: undefined}); write(); }});
+    items.push({label: t("delete"), icon: trash, bad: true, apart: true, act: () => remove(app, id, message.seq)});
+  } else {
+    const author = client.state.members.get(message.from)?.name ?? message.from;
+    items.push({label: t("report"), icon: flag, bad: true, apart: true, act: () => { ui.setWin(id, {report: message}); ui.focus(`${of("win", id)} .report input`); }});
+    if (!client.state.blocked.has(message.from)) {
+      items.push({label: t("block", {name: first(author)}), icon: ban, bad: true, act: () => block(app, message.from, true, id)});
+    }
+  }
+  return items;
+}
+
+/** Blocks or unblocks; there is no question first, the way back is at hand. */
+export function block(app: App, member: string, on: boolean, conversation: string): void {
+  const {client, ui, t} = app;
+  client.block(member, on).then(() => {
+    const shown = client.state.conversations.get(conversation);
+    if (!on || !shown || partner(client.state, shown) === member) return;
+    const name = first(client.state.members.get(member)?.name ?? member);
+    ui.notify(conversation, {text: t("youBlocked", {name}), action: {label: t("unblock"), act: () => block(app, member, false, conversation)}}, 10_000);
+  }, () => ui.notify(conversation, {text: t("notDone"), tone: "err"}));
+}
+
+function copyText({ui, t}: App, text: string): void {
+  const done = (): void => ui.say(t("copied"));
+  if (navigator.clipboard) {
+    navigator.clipboard.writeText(text).then(done, () => undefined);
+    return;
+  }
+  // Plain-http pages have no clipboard but that of a selection.
+  const field = document.createElement("textarea");
+  field.value = text;
+  ui.root.append(field);
+  field.select();
+  if (document.execCommand("copy")) done();
+  field.remove();
+}
+
+interface BubbleProps {
+  conversation: Conversation;
+  model: Model;
+  head: boolean;
+  author: string;
+  current: boolean;
+  names: string[];
+  fresh: boolean;
+  reveal(seq: number): void;
+}
+
+export function Bubble({conversation, model, head, author, current, names, fresh, reveal}: BubbleProps): VNode {
+  const app = useApp();
+  const {client, ui, t} = app;
+  const me = client.state.me!;
+  const {message, item} = model;
+  const element = useRef<HTMLDivElement>(null);
+  const press = useRef(0);
+  const [hot, setHot] = useState(false);
+  const [side, setSide] = useState(false);
+  const [open, setOpen] = useState(false);
+  const gone = !!message.deleted || ui.going.has(`${conversation.id}/${message.seq}`);
+  const jumboed = !gone && !message.reply_to && jumbo(message.body);
+  const long = !gone && (message.body.split("\n").length > 12 || message.body.length > 900);
+  const quoted = message.reply_to ? conversation.messages.find((x) => x.seq === message.reply_to) : undefined;
+  const acting = !gone && (hot || !!(ui.menu && element.current?.contains(ui.menu.anchor)));
+  const body = gone ? t("deleted") : message.body;
+  const nameOf = (id: string): string => client.state.members.get(id)?.name ?? id;
+
+  const heat = (): void => {
+    const log = element.current!.closest(".log")!.getBoundingClientRect();
+    const bubble = element.current!.getBoundingClientRect();
+    setSide(Math.max(bubble.left - log.left, log.right - bubble.right) > 100);
+    setHot(true);
+  };
+  const more = (anchor: HTMLElement): void => ui.set({menu: {anchor, label: t("actions"), items: actions(app, conversation, model)}});
+  const react = (anchor: HTMLElement): void => ui.set({menu: {
+    anchor, label: t("react"),
+    pick: (emoji) => client.react(conversation.id, message.seq, emoji, !message.reactions?.[emoji]?.includes(me.id)),
+  }});
+  const answer = (): void => {
+    ui.setWin(conversation.id, {reply: message, edit: undefined});
+    ui.focus(`${of("win", conversation.id)} textarea`);
+  };
+  const anchor = (event: Event): HTMLElement => event.currentTarget as HTMLElement;
+  const keys = (event: KeyboardEvent): void => {
+    if (event.target !== element.current || gone || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter") more(element.current!);
+    else if (item) return;
+    else if (event.key === "r" || event.key === "R") answer();
+    else if ((event.key === "e" || event.key === "E") && message.from === me.id) {
+      ui.setWin(conversation.id, {edit: message, reply: undefined});
+      ui.focus(`${of("win", conversation.id)} textarea`);
+    } else if (event.key === "+") react(element.current!);
+    else return;
+    event.preventDefault();
+  };
+  // On touch a long press opens the actions as a sheet.
+  const hold = (event: TouchEvent): void => {
+    if (gone) return;
+    const target = element.current!;
+    clearTimeout(press.current);
+    if (event.type === "touchstart") press.current = window.setTimeout(() => {
+      const items = actions(app, conversation, model);
+      if (!item) items.unshift({label: t("react"), icon: smile, act: () => react(target)});
+      ui.set({menu: {anchor: target, label: t("actions"), items}});
+    }, 500);
+  };
+
+  const clock = app.clock(message.time);
+  const label = [t("messageLabel", {name: author, time: clock, body}), message.edited && t("edited"),
+    item?.failed && t("notSent")].filter(Boolean).join(", ");
+  const reactions = gone ? [] : Object.entries(message.reactions ?? {});
+  return <div ref={element} class={`m ${head ? "first" : ""} ${fresh ? "in" : ""}`} role="article" aria-label={label} data-seq={message.seq || undefined}
+    data-state={model.delivery} tabIndex={current ? 0 : -1} onKeyDown={keys}
+    onPointerEnter={(event) => { if (event.pointerType === "mouse" && !gone) heat(); }} onPointerLeave={() => setHot(false)}
+    onFocusCapture={() => { if (!gone) heat(); }} onBlurCapture={(event) => { if (!element.current!.contains(event.relatedTarget as Node)) setHot(false); }}
+    onTouchStart={hold} onTouchEnd={hold} onTouchMove={hold} onContextMenu={(event) => { if (ui.phone) event.preventDefault(); }}>
+    <div class={`b ${gone ? "gone" : ""} ${jumboed ? "jumbo" : ""} ${item ? (item.failed ? "fail" : "pend") : ""}`} title={app.exact(message.time)}>
+      {!gone && message.reply_to && <button type="button" class="rq" onClick={() => reveal(message.reply_to!)}>
+        <b><bdi>{quoted ? first(nameOf(quoted.from)) : t("earlier")}</bdi></b><span class="tr" dir="auto">{quoted ? quoted.body.slice(0, 120) || t("deleted") : ""}</span></button>}
+      {gone ? body : <div class={long && !open ? "fold" : ""}><Text body={body} names={names} mine={me.name}/></div>}
+      {long && !open && <button type="button" class="more" onClick={() => setOpen(true)}>{t("showAll")}</button>}
+    </div>
+    {acting && <div class={`hv ${side ? "side" : ""}`}>
+      {!item && <IconButton icon={smile} i="s16" label={t("react")} expanded={ui.menu?.pick && true} onClick={(event) => react(anchor(event))}/>}
+      {!item && <IconButton icon={reply} i="s16 flip" label={t("reply")} onClick={answer}/>}
+      <IconButton icon={ellipsis} i="s16" label={t("more")} expanded={!!ui.menu?.items} onClick={(event) => more(anchor(event))}/>
+    </div>}
+    {reactions.length > 0 && <div class="rx">{reactions.map(([emoji, ids]) => {
+      const mine = ids.includes(me.id);
+      const who = app.list(ids.map(nameOf));
+      return <button type="button" key={emoji} aria-pressed={mine} title={who} aria-label={t("reaction", {emoji, n: ids.length, names: who})}
+        onClick={() => client.react(conversation.id, message.seq, emoji, !mine)}><span>{emoji}</span>{app.number(ids.length)}</button>;
+    })}</div>}
+  </div>;
+}
+
+export const called = (app: App, conversation: Conversation): string => title(app.client.state, conversation);
