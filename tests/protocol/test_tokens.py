@@ -69,6 +69,7 @@ async def test_an_unsigned_token_is_refused(site: Site) -> None:
         assert await refused(site, token=token) == "unauthorized"
 
 
+@pytest.mark.filterwarnings("ignore:The HMAC key is")
 async def test_a_token_signed_in_another_way_is_refused(site: Site) -> None:
     for algorithm in ("HS384", "HS512"):
         token = jwt.encode(site.claims("ann"), site.secret.ljust(64, "x"), algorithm=algorithm)
@@ -124,7 +125,7 @@ async def test_what_is_no_token_is_refused(site: Site, token: str) -> None:
 
 async def test_ids_of_128_characters_of_any_script_are_members(site: Site) -> None:
     sub = "🐝" * 128
-    bee = await site.join(sub)
+    bee = await site.join(sub, name="Bee")
     assert bee.hello["member"]["id"] == sub
     ann = await site.join("ann")
     await ann.send(sub, "buzz")

@@ -171,6 +171,14 @@ class Connection(ABC):
         return self
 
 
+def encode(frame: Frame) -> bytes:
+    """The frame as JSON in UTF-8; what UTF-8 cannot hold is escaped."""
+    try:
+        return json.dumps(frame, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(frame).encode()
+
+
 def decode(data: str | bytes) -> Frame:
     """The frame that the server sent: one JSON object with a `type`."""
     frame = json.loads(data)

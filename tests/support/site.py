@@ -31,12 +31,12 @@ class Site:
         self._fences = itertools.count(1)
         self._watchman: Connection | None = None
 
-    def claims(self, sub: str, **claims: Any) -> dict[str, Any]:
+    def claims(self, sub: str, /, **claims: Any) -> dict[str, Any]:
         """What a site's server signs for a member; `claims` adds or replaces, None leaves out."""
         whole = {"aud": self.key, "sub": sub, "name": sub.title(), "exp": int(time.time()) + 3600, **claims}
         return {name: value for name, value in whole.items() if value is not None}
 
-    def token(self, sub: str, **claims: Any) -> str:
+    def token(self, sub: str, /, **claims: Any) -> str:
         """A member token, signed as the site's own server would."""
         return jwt.encode(self.claims(sub, **claims), self.secret, algorithm="HS256")
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from tests.support.client import PATIENCE, Connection, Ended, Frame, HelloRefused, decode
+from tests.support.client import PATIENCE, Connection, Ended, Frame, HelloRefused, decode, encode
 
 
 async def open_socket(base: str, source: str = "127.0.0.1", origin: str | None = None) -> ClientConnection:
@@ -47,7 +46,7 @@ class WebSocketConnection(Connection):
         """
         self = cls(await open_socket(base, source, origin))
         try:
-            await self.socket.send(json.dumps(hello))
+            await self.socket.send(encode(hello), text=True)
             async with asyncio.timeout(PATIENCE):
                 reply = decode(await self.socket.recv())
                 if reply["type"] == "error":
@@ -63,12 +62,12 @@ class WebSocketConnection(Connection):
         expected = [asyncio.get_running_loop().create_future() for frame in frames if "id" in frame]
         self._waiting |= zip((frame["id"] for frame in frames if "id" in frame), expected, strict=True)
         for frame in frames:
-            await self._write(json.dumps(frame))
+            await self._write(encode(frame))
         async with asyncio.timeout(PATIENCE):
             return list(await asyncio.gather(*expected))
 
     async def raw(self, data: bytes) -> Frame:
-        await self._write(data, text=True)
+        await self._write(data)
         async with asyncio.timeout(PATIENCE), self._changed:
             await self._changed.wait_for(lambda: self._loose_errors or self._end is not None)
         if not self._loose_errors:
@@ -84,9 +83,9 @@ class WebSocketConnection(Connection):
         self.socket.transport.abort()
         await self._stop_reading()
 
-    async def _write(self, data: str | bytes, text: bool | None = None) -> None:
+    async def _write(self, data: bytes) -> None:
         try:
-            await self.socket.send(data, text=text)
+            await self.socket.send(data, text=True)
         except ConnectionClosed as closed:
             raise Ended(closed.rcvd.code if closed.rcvd else None) from None
 
