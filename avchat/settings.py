@@ -62,7 +62,8 @@ TEMPLATES = [
 DATABASES = {"default": env.db_url("AVCHAT_DATABASE_URL", default=f"sqlite:///{VAR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        # A write transaction takes its lock at once instead of failing half-way; a commit is on the disk before it returns.
+        # A write transaction takes its lock at once instead of failing half-way; a commit is on the disk before it
+        # returns.
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
         "timeout": 20,

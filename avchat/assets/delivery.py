@@ -4,7 +4,7 @@ import gzip
 import hashlib
 from functools import lru_cache
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.cache import get_conditional_response
 
@@ -58,7 +58,7 @@ def _etag(body: bytes, encoding: str) -> str:
 @lru_cache(maxsize=256)
 def _compress(body: bytes, encoding: str) -> bytes:
     if encoding == "br":
-        return brotli.compress(body)
+        return bytes(brotli.compress(body))
     if encoding == "gzip":
         return gzip.compress(body, mtime=0)
     return body

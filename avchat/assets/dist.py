@@ -34,9 +34,7 @@ class Build:
     @property
     def locales(self) -> dict[str, str]:
         """Languages, each with the path of its texts."""
-        return {
-            what.removeprefix("locale-"): self.address(what) for what in self.files if what.startswith("locale-")
-        }
+        return {what.removeprefix("locale-"): self.address(what) for what in self.files if what.startswith("locale-")}
 
     def read(self, name: str) -> bytes | None:
         """The contents of the file that the manifest calls by this name."""

@@ -2,10 +2,11 @@
 
 from django.contrib import auth
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.views import RedirectURLMixin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
@@ -88,7 +89,6 @@ def account(request: HttpRequest, account: Account) -> HttpResponse:
 
 def _target(request: HttpRequest) -> str:
     """Where to go after logging in; never to another site."""
-    mixin = RedirectURLMixin()
-    mixin.request = request
-    mixin.next_page = "dashboard:sites"
-    return mixin.get_success_url()
+    wanted = request.POST.get("next", request.GET.get("next", ""))
+    safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if safe else reverse("dashboard:sites")

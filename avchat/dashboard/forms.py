@@ -59,7 +59,10 @@ class ChangePassword(Described, PasswordChangeForm):
 
 class AddSite(Described, forms.Form):
     name = forms.CharField(
-        max_length=80, label="Name", help_text="As your members know it.", widget=forms.TextInput({"autocomplete": "off"})
+        max_length=80,
+        label="Name",
+        help_text="As your members know it.",
+        widget=forms.TextInput({"autocomplete": "off"}),
     )
     url = forms.CharField(
         max_length=300,
@@ -74,7 +77,13 @@ class AddOrigin(Described, forms.Form):
         max_length=300,
         label="Address of an origin",
         widget=forms.TextInput(
-            {"inputmode": "url", "autocomplete": "off", "autocapitalize": "none", "placeholder": "https://", "dir": "ltr"}
+            {
+                "inputmode": "url",
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "placeholder": "https://",
+                "dir": "ltr",
+            }
         ),
     )
 

@@ -13,10 +13,9 @@ SIGN_UPS_PER_ADDRESS = 20
 
 def may_log_in(request: HttpRequest, email: str) -> bool:
     """Whether another try is let through: of this address for this account, and of this address at all."""
-    return (
-        cache.get(_key(request, "log-in", email), 0) < FAILURES_PER_ACCOUNT
-        and cache.get(_key(request, "log-in"), 0) < FAILURES_PER_ADDRESS
-    )
+    for_account: int = cache.get(_key(request, "log-in", email), 0)
+    at_all: int = cache.get(_key(request, "log-in"), 0)
+    return for_account < FAILURES_PER_ACCOUNT and at_all < FAILURES_PER_ADDRESS
 
 
 def note_failure(request: HttpRequest, email: str) -> None:

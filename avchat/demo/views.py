@@ -11,7 +11,8 @@ from django.views.decorators.http import require_safe
 from avchat.assets.delivery import deliver
 from avchat.assets.embed import base_url
 from avchat.assets.pages import PageFiles
-from avchat.demo import content, site
+from avchat.demo import site
+from avchat.demo.content import PAGES, TOPICS
 from avchat.demo.people import BY_ID, PEOPLE, Person
 from avchat.demo.texts import TEXTS
 
@@ -42,33 +43,33 @@ def front(request: HttpRequest, page: str = "forum") -> HttpResponse:
 def forum(request: HttpRequest, member: str) -> HttpResponse:
     """The topics of the forum, in English or (`?lang=ar`) in Arabic."""
     language = "ar" if request.GET.get("lang") == "ar" else "en"
-    return _page(request, member, "forum", language, topics=content.TOPICS, online=PEOPLE[:6])
+    return _page(request, member, "forum", language, topics=PAGES.topics, online=PEOPLE[:6])
 
 
 @require_safe
 def topic(request: HttpRequest, member: str, slug: str) -> HttpResponse:
     """One topic and its posts."""
-    if slug not in content.BY_SLUG:
+    if slug not in TOPICS:
         raise Http404
-    return _page(request, member, "topic", topic=content.BY_SLUG[slug])
+    return _page(request, member, "topic", topic=TOPICS[slug])
 
 
 @require_safe
 def log(request: HttpRequest, member: str) -> HttpResponse:
     """What members saw."""
-    return _page(request, member, "log", entries=content.ENTRIES)
+    return _page(request, member, "log", entries=PAGES.entries)
 
 
 @require_safe
 def gallery(request: HttpRequest, member: str) -> HttpResponse:
     """What members photographed or drew."""
-    return _page(request, member, "gallery", pictures=content.PICTURES)
+    return _page(request, member, "gallery", pictures=PAGES.pictures)
 
 
 @require_safe
 def meet_ups(request: HttpRequest, member: str) -> HttpResponse:
     """Evenings outside."""
-    return _page(request, member, "meet-ups", meet_ups=content.MEET_UPS)
+    return _page(request, member, "meet-ups", meet_ups=PAGES.meet_ups)
 
 
 @require_safe

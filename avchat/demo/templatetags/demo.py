@@ -2,7 +2,7 @@
 
 from django import template
 
-from avchat.demo.people import Person
+from avchat.demo.people import BY_ID, Person
 from avchat.demo.texts import ARABIC_DIGITS
 from avchat.demo.views import FILES
 
@@ -26,3 +26,9 @@ def digits(number: int, arabic: bool) -> str:
 def called(person: Person, arabic: bool) -> str:
     """A member's name in the page's script."""
     return person.arabic if arabic else person.name
+
+
+@register.filter
+def member(id: str) -> Person:
+    """The member of this id."""
+    return BY_ID[id]

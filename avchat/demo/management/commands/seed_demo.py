@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from avchat.demo import site
+from avchat.demo import history, site
 
 
 class Command(BaseCommand):
@@ -12,4 +12,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         site.set_up()
+        history.put_in_place()
         self.stdout.write("The demo community is at /demo/.")

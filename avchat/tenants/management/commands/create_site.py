@@ -17,7 +17,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
-        parser.add_argument("--origin", action="append", default=[], metavar="URL", help="may embed the site; repeatable")
+        parser.add_argument(
+            "--origin", action="append", default=[], metavar="URL", help="may embed the site; repeatable"
+        )
         parser.add_argument("--guests", action="store_true", help="let visitors without a token in")
         parser.add_argument("--limits", choices=["default", "none"], default="default", help="none is for load tools")
         parser.add_argument("--grace", type=float, default=10, metavar="SECONDS", help="a member may be gone unseen")
