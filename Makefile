@@ -24,7 +24,7 @@ run: .venv/run.stamp ## Serve the product with its demo community (PORT=8000)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
 	@printf '\n  Demo community  %s/demo/\n  Dashboard       %s/dashboard/\n\nCtrl+C stops it.\n' $(ADDRESS) $(ADDRESS)
-	@exec $(BIN)/python manage.py serve --bind 127.0.0.1:$(PORT)
+	@exec env AVCHAT_DEMO=1 $(BIN)/python manage.py serve --bind 127.0.0.1:$(PORT)
 
 .PHONY: test
 test: .venv/test.stamp static/node_modules/.stamp chromium lint ## Run every check and test

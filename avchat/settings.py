@@ -99,6 +99,8 @@ XA_SECONDS = env.float("AVCHAT_XA_SECONDS", default=1800)
 
 # Proxies whose X-Forwarded-For is believed; from any other peer the address is the peer's own.
 TRUSTED_PROXIES = env.list("AVCHAT_TRUSTED_PROXIES", default=[])
+# Whether the members of the demo community are at home: online, and answering.
+DEMO = env.bool("AVCHAT_DEMO", default=False)
 STATIC_DIST = BASE / "static" / "dist"
 
 LOGGING = {

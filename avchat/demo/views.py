@@ -43,7 +43,7 @@ def front(request: HttpRequest, page: str = "forum") -> HttpResponse:
 def forum(request: HttpRequest, member: str) -> HttpResponse:
     """The topics of the forum, in English or (`?lang=ar`) in Arabic."""
     language = "ar" if request.GET.get("lang") == "ar" else "en"
-    return _page(request, member, "forum", language, topics=PAGES.topics, online=PEOPLE[:6])
+    return _page(request, member, "forum", language, topics=PAGES.topics, online=PEOPLE[:5])
 
 
 @require_safe

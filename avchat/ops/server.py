@@ -47,6 +47,8 @@ def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
             # Not by a trigger of the reactor's: Daphne's own would end the connections at the same moment.
             loop.add_signal_handler(name, lambda: loop.create_task(_end(server)))
+        # What hangs on the node's beginning is there before the first connection.
+        loop.call_soon(node.current)
         ready()
 
     server.ready_callable = listening
