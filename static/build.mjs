@@ -7,6 +7,7 @@ import {dirname, join} from "node:path";
 import {fileURLToPath} from "node:url";
 import {brotliCompressSync, constants} from "node:zlib";
 import {build} from "esbuild";
+import {minify} from "terser";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
@@ -60,6 +61,23 @@ export const options = {
   jsx: "transform", jsxFactory: "h", jsxFragment: "Fragment", plugins: [icons, styles],
 };
 
+/** In the second module, what both share comes as the argument `k`, not as a copy: the names that kit.ts lists. */
+const shared = {
+  name: "shared",
+  async setup(b) {
+    const source = await readFile(join(here, "src/ui/kit.ts"), "utf8");
+    const names = source.slice(source.indexOf("kit = {")).match(/\b[A-Za-z]{1,}\b(?=[,\n])/g);
+    const files = [...source.matchAll(/from "\.\.?\/(?:core\/)?(\w+)"/g)].map((match) => match[1]);
+    b.onResolve({filter: new RegExp(`^\\.{1,2}/((ui|core)/)?(${files.join("|")})$`)}, () => ({path: "kit", namespace: "shared"}));
+    b.onLoad({filter: /.*/, namespace: "shared"}, () => ({contents: names.map((name) => `export const ${name} = k.${name};`).join("\n")}));
+  },
+};
+
+const squeeze = async (text) => (await minify(text, {
+  module: true, ecma: 2020, format: {ecma: 2020},
+  compress: {passes: 3, unsafe: true, unsafe_arrows: true, unsafe_methods: true, unsafe_comps: true, pure_getters: true},
+})).code;
+
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 
 async function sources() {
@@ -76,14 +94,17 @@ async function sources() {
 
 async function outputs() {
   const out = new Map();
-  const bundle = async (entry, format) =>
-    (await build({...options, entryPoints: [join(here, entry)], format})).outputFiles[0].text;
+  const bundle = async (entry, more) =>
+    (await build({...options, entryPoints: [join(here, entry)], ...more})).outputFiles[0].text;
   const files = {};
   const add = (key, name, text) => { files[key] = name; out.set(name, text); };
-  const loader = await bundle("src/loader.ts", "iife");
+  const loader = await squeeze(await bundle("src/loader.ts", {format: "iife"}));
   if (loader.split("__AVCHAT_CONFIG__").length !== 2) throw new Error("the loader must name __AVCHAT_CONFIG__ once");
   add("loader", "loader.js", loader);
-  const chat = await bundle("src/chat.ts", "esm");
+  const later = await bundle("src/more.ts", {format: "iife", globalName: "m", plugins: [shared, ...options.plugins]});
+  const more = await squeeze(`export default (k) => { ${later}; return m; };`);
+  add("more", `more.${hash(more).slice(0, 12)}.js`, more);
+  const chat = await squeeze(await bundle("src/chat.ts", {format: "esm", define: {MORE: JSON.stringify(`./${files.more}`)}, external: ["./more.*"]}));
   add("chat", `chat.${hash(chat).slice(0, 12)}.js`, chat);
   const names = (await readdir(join(here, "locales"))).filter((name) => name.endsWith(".json")).sort();
   const english = Object.keys(JSON.parse(await readFile(join(here, "locales/en.json"), "utf8")));

@@ -4,9 +4,12 @@ import en from "../locales/en.json";
 import {mount} from "../src/mount";
 import {leaving, watching} from "../src/page";
 import {show} from "../src/ui/window";
+import * as more from "../src/more";
+import {source} from "../src/ui/later";
 import {fake} from "./fake";
 import {scene} from "./scene";
 
+source.load = () => Promise.resolve(more);
 const query = new URLSearchParams(location.search);
 const arabic = query.get("lang") === "ar";
 document.documentElement.dir = arabic ? "rtl" : "ltr";

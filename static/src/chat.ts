@@ -3,12 +3,20 @@ import {Client} from "./core/client";
 import {Hub} from "./core/leader";
 import type {Start} from "./core/types";
 import {mount} from "./mount";
-import {badgeTitle, idleness, leaving, memberLinks, openerKey, publishHeight, watching} from "./page";
+import type * as More from "./more";
+import {atRest, badgeTitle, idleness, leaving, memberLinks, openerKey, publishHeight, watching} from "./page";
+
+import {kit} from "./ui/kit";
+import {source} from "./ui/later";
+
+/** The second module's address, from the build. */
+declare const MORE: string;
+source.load = () => (import(MORE) as Promise<{default: (shared: typeof kit) => typeof More}>).then((made) => made.default(kit));
 
 export default function start({config, shadow, texts, lang, token, tokenUrl}: Start): void {
   const client = new Client({config, token, tokenUrl, link: (scope, ends) => new Hub(scope, config.base, config.key, ends)});
   const app = mount({shadow, config, texts, lang, client});
-  for (const deal of [badgeTitle, openerKey, memberLinks, idleness, leaving, watching]) deal(app);
+  for (const deal of [badgeTitle, openerKey, memberLinks, idleness, leaving, watching, atRest]) deal(app);
   publishHeight();
   void client.start();
   // A page in the browser's back-forward cache holds no connection; one that comes back makes its own again.

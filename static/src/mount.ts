@@ -1,18 +1,17 @@
 /** Puts the widget into a root: style sheet, theme, accent, direction, keys. */
-import {h, render} from "preact";
-import {tokens} from "./accent";
 import type {Client} from "./core/client";
 import type {Config} from "./core/types";
 import base from "./css/base.css";
 import bar from "./css/bar.css";
 import log from "./css/log.css";
-import phone from "./css/phone.css";
 import colours from "./css/tokens.css";
 import {tongue} from "./i18n";
 import {Ui, type App} from "./ui/app";
+import {source} from "./ui/later";
 import {announce, Root} from "./ui/root";
+import {h, render} from "./ui/vdom";
 
-const sheet = colours + base + bar + log + phone;
+const sheet = colours + base + bar + log;
 
 /** Adopts the style sheet; the unit `--avc-u` must be a length that is computed once, where the text size is set. */
 export function style(shadow: ShadowRoot): void {
@@ -41,7 +40,9 @@ export function mount({shadow, config, texts, lang, client}: MountOptions): App 
     root.dataset.theme = config.theme === "auto" ? (dark.matches ? "dark" : "light") : config.theme;
     if (!/^#[0-9a-f]{6}$/i.test(config.accent)) return;
     if (CSS.supports("color", "oklch(from red l c h)")) root.style.setProperty("--avc-site-accent", config.accent);
-    else for (const [name, value] of Object.entries(tokens(config.accent, root.dataset.theme === "dark"))) root.style.setProperty(`--avc-${name}`, value);
+    else void source.load().then(({tokens}) => {
+      for (const [name, value] of Object.entries(tokens(config.accent, root.dataset.theme === "dark"))) root.style.setProperty(`--avc-${name}`, value);
+    });
   };
   theme();
   dark.addEventListener("change", theme);
@@ -52,6 +53,6 @@ export function mount({shadow, config, texts, lang, client}: MountOptions): App 
   shadow.append(root);
   const app: App = {...tongue(texts, lang, rtl), client, config, rtl, ui: new Ui(root, config)};
   announce(app);
-  render(h(Root, {app}), root);
+  render(h(Root, null), root, app);
   return app;
 }

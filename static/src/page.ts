@@ -1,6 +1,7 @@
 /** The widget's dealings with the host page: title, opener key, links to members, idleness, what is on screen. */
 import {partner} from "./core/store";
 import type {App} from "./ui/app";
+import {later} from "./ui/later";
 import {unread} from "./ui/panel";
 import {show} from "./ui/window";
 
@@ -126,4 +127,11 @@ export function watching(app: App): void {
 /** The height of the bar, for pages with a sticky footer of their own. */
 export function publishHeight(): void {
   document.documentElement.style.setProperty("--avc-bar-height", "44px");
+}
+
+/** Fetches the second module while the page is at rest, so that menus open at once, also without a network. */
+export function atRest(app: App): void {
+  const load = (): void => void later(app);
+  if ("requestIdleCallback" in window) requestIdleCallback(load, {timeout: 10_000});
+  else setTimeout(load, 3_000);
 }

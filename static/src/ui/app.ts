@@ -1,10 +1,9 @@
 /** What every part of the UI can reach, and the UI's own state: what is open, focused, being written. */
-import {createContext, type VNode} from "preact";
-import {useContext} from "preact/hooks";
 import type {Client} from "../core/client";
 import type {Config, Message} from "../core/types";
 import {kept} from "../core/util";
 import type {Tongue} from "../i18n";
+import {useContext, type VNode} from "./vdom";
 
 export interface Item {
   label: string;
@@ -148,8 +147,7 @@ export interface App extends Tongue {
   rtl: boolean;
 }
 
-export const Context = createContext<App>(null as unknown as App);
-export const useApp = (): App => useContext(Context);
+export const useApp = (): App => useContext<App>();
 
 /** A selector for the window or tab of a conversation. */
 export const of = (kind: "win" | "tab" | "box", id: string): string => `[data-${kind}="${CSS.escape(id)}"]`;

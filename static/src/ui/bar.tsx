@@ -1,12 +1,13 @@
 /** The bar at the page's edge: tabs and windows side by side, the rest in a menu, the panel at the inline end. */
-import {h, type VNode} from "preact";
+import {h, type VNode} from "./vdom";
 import alert from "icon:circle-alert";
 import chevronUp from "icon:chevron-up";
 import message from "icon:message-circle";
 import x from "icon:x";
 import {partner, type Conversation} from "../core/store";
 import {first, useApp, type App} from "./app";
-import {Guest, Out} from "./entry";
+import {later} from "./later";
+import {Out} from "./out";
 import {called} from "./message";
 import {Panel, unread} from "./panel";
 import {Avatar, Badge, Dot, Icon, IconButton} from "./parts";
@@ -44,6 +45,7 @@ export function Bar(): VNode {
   const {client, ui, t, config} = app;
   const {state} = client;
   const shown = state.me ? fit(app, parseFloat(getComputedStyle(ui.root).fontSize)) : {open: new Set(), tabs: new Set(), slim: false, rest: []};
+  const more = ui.panel && client.nameless ? later(app) : null;
   // The newest is nearest to the panel, which is last.
   const row = [...state.tabs].reverse().map((tab) => state.conversations.get(tab.conversation)).filter((c): c is Conversation => !!c);
   const keys = (event: KeyboardEvent): void => {
@@ -65,7 +67,7 @@ export function Bar(): VNode {
     {shown.rest.length > 0 && <Overflow rest={shown.rest}/>}
     {row.map((conversation) => (shown.open.has(conversation.id) ? <Window key={conversation.id} conversation={conversation}/>
       : shown.tabs.has(conversation.id) ? <Tab key={conversation.id} conversation={conversation} slim={shown.slim}/> : null))}
-    {ui.panel ? (client.nameless ? <Guest/> : state.me ? <Panel/> : <Out/>) : <Opener/>}
+    {ui.panel ? (client.nameless ? more && <more.Guest/> : state.me ? <Panel/> : <Out/>) : <Opener/>}
   </div>;
 }
 

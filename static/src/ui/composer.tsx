@@ -1,6 +1,5 @@
 /** Where a message is written: draft, reply, edit, counter, and the wait that the service asks for. */
-import {h, type VNode} from "preact";
-import {useLayoutEffect, useRef} from "preact/hooks";
+import {h, useEffect, useRef, type VNode} from "./vdom";
 import arrowUp from "icon:arrow-up";
 import pencil from "icon:pencil";
 import replyIcon from "icon:reply";
@@ -8,8 +7,9 @@ import smile from "icon:smile";
 import x from "icon:x";
 import {partner, type Conversation} from "../core/store";
 import {length} from "../core/util";
-import {first, of, useApp} from "./app";
-import {block, called, remove} from "./message";
+import {first, useApp} from "./app";
+import {soon} from "./later";
+import {called} from "./message";
 import {Icon, IconButton} from "./parts";
 
 const COUNTER = 0.9;
@@ -20,13 +20,13 @@ export function Composer({conversation}: {conversation: Conversation}): VNode {
   const {state} = client;
   const id = conversation.id;
   const win = ui.win(id);
-  const field = useRef<HTMLTextAreaElement>(null);
+  const field = useRef<HTMLTextAreaElement | null>(null);
   const editing = useRef<number>(0);
   const name = called(app, conversation);
   const to = conversation.kind === "pair" ? first(name) : name;
   const other = partner(state, conversation);
 
-  useLayoutEffect(() => {
+  useEffect(() => {
     const element = field.current;
     if (!element) return;
     if (win.edit && editing.current !== win.edit.seq) element.value = win.edit.body;
@@ -40,7 +40,7 @@ export function Composer({conversation}: {conversation: Conversation}): VNode {
 
   if (other && state.blocked.has(other)) {
     return <div class="cmp"><div class="box ro">{t("cannotWrite")}</div>
-      <button type="button" class="btn q sm" onClick={() => block(app, other, false, id)}>{t("unblock")}</button></div>;
+      <button type="button" class="btn q sm" onClick={() => soon(app, ({block}) => block(app, other, false, id))}>{t("unblock")}</button></div>;
   }
 
   const text = field.current && win.edit && editing.current === win.edit.seq ? field.current.value : win.edit ? win.edit.body : win.draft;
@@ -114,32 +114,8 @@ export function Composer({conversation}: {conversation: Conversation}): VNode {
       </div>
       {text.trim() && <button type="button" class="ib send" aria-label={t("send")} title={t("send")} disabled={over > 0 || wait > 0} onClick={send}>
         {wait > 0 ? <span class="num">{t("seconds", {n: wait})}</span> : <Icon d={arrowUp} c="s20"/>}</button>}
-      {win.edit && !text.trim() && <button type="button" class="btn d sm" onClick={() => { remove(app, id, win.edit!.seq); cancel(); }}>{t("delete")}</button>}
+      {win.edit && !text.trim() && <button type="button" class="btn d sm" onClick={() => { const {seq} = win.edit!; soon(app, ({remove}) => remove(app, id, seq)); cancel(); }}>{t("delete")}</button>}
     </div>
     {line}
   </div>;
-}
-
-/** A message is reported in the window that it stands in. */
-export function Report({conversation}: {conversation: Conversation}): VNode {
-  const {client, ui, t} = useApp();
-  const id = conversation.id;
-  const {report} = ui.win(id);
-  const field = useRef<HTMLInputElement>(null);
-  const close = (): void => {
-    ui.setWin(id, {report: undefined});
-    ui.focus(`${of("win", id)} textarea`);
-  };
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    client.report(id, report!.seq, field.current!.value.trim()).then(
-      () => { ui.notify(id, {text: t("reported"), tone: "ok"}); ui.say(t("reported")); },
-      () => ui.notify(id, {text: t("notDone"), tone: "err"}));
-    close();
-  };
-  return <form class="form report" onSubmit={submit} onKeyDown={(event) => { if (event.key === "Escape") { event.stopPropagation(); close(); } }}>
-    <b>{t("reportHead")}</b><p class="tr" dir="auto">{report!.body}</p>
-    <label class="fld"><input ref={field} maxLength={500} aria-label={t("reportWhy")} placeholder={t("reportWhy")}/></label>
-    <div class="acts"><button class="btn d sm">{t("report")}</button><button type="button" class="btn sm" onClick={close}>{t("cancel")}</button></div>
-  </form>;
 }

@@ -1,29 +1,11 @@
-/** Who is not in yet: the guest's name, "signed out", "no longer allowed", and the first loading. */
-import {h, type VNode} from "preact";
-import {useRef} from "preact/hooks";
-import minus from "icon:minus";
-import ban from "icon:ban";
-import message from "icon:message-circle";
+/** A guest picks a name. */
 import {useApp} from "./app";
-import {Connection} from "./notes";
-import {Empty, IconButton, Rows} from "./parts";
-
-function Frame({children}: {children: VNode | VNode[]}): VNode {
-  const {ui, t} = useApp();
-  const close = (): void => {
-    if (ui.phone) history.back();
-    else {
-      ui.set({panel: false});
-      ui.focus("[data-opener]");
-    }
-  };
-  return <section class="panel" aria-label={t("chat")} onKeyDown={(event) => { if (event.key === "Escape") close(); }}>
-    <div class="ph"><h2 class="sp">{t("chat")}</h2><IconButton icon={minus} label={t("minimise")} onClick={close}/></div>{children}</section>;
-}
+import {Frame} from "./out";
+import {h, useRef, type VNode} from "./vdom";
 
 export function Guest(): VNode {
   const {client, t} = useApp();
-  const field = useRef<HTMLInputElement>(null);
+  const field = useRef<HTMLInputElement | null>(null);
   const submit = (event: Event): void => {
     event.preventDefault();
     const name = field.current!.value.trim();
@@ -32,13 +14,4 @@ export function Guest(): VNode {
   return <Frame><form class="form" onSubmit={submit}><b>{t("guestHead")}</b><p>{t("guestHelp")}</p>
     <label class="fld"><input ref={field} name="name" maxLength={64} required autocomplete="nickname" aria-label={t("guestName")} dir="auto"/></label>
     <button class="btn p">{t("join")}</button></form></Frame>;
-}
-
-export function Out(): VNode {
-  const {client: {state}, t} = useApp();
-  const {phase} = state.status;
-  return <Frame>{phase === "signed-out" ? <Empty icon={message} head={t("signedOut", {site: state.site})} text="">
-    <button type="button" class="btn p" onClick={() => location.reload()}>{t("signIn")}</button></Empty>
-    : phase === "refused" ? <Empty icon={ban} head={t("banned")} text=""/>
-      : [<Connection/>, <div class="list"><Rows/></div>]}</Frame>;
 }

@@ -2,7 +2,7 @@
  * The log of a conversation. It promises: at the bottom it stays at the bottom; while older messages are read nothing
  * moves, whatever comes; history loads before its top is reached.
  */
-import {Component, createRef, h, type VNode} from "preact";
+import {h, useEffect, useRedraw, useRef, type Ref, type VNode} from "./vdom";
 import arrowDown from "icon:arrow-down";
 import checkIcon from "icon:check";
 import checks from "icon:check-check";
@@ -15,54 +15,72 @@ import userPlus from "icon:user-plus";
 import pen from "icon:pencil";
 import type {Conversation} from "../core/store";
 import {arrange, type Bubble as Model, type Part} from "../groups";
-import {first, type App} from "./app";
+import {first, useApp, type App} from "./app";
 import {Bubble, called} from "./message";
 import {Avatar, Empty, Icon} from "./parts";
 
-interface Props { conversation: Conversation; app: App; watching: boolean }
-interface State { current: string; bottom: boolean; below: number }
-interface Anchor { stick: boolean; element: HTMLElement | null; offset: number }
+interface Props { conversation: Conversation; watching: boolean }
+interface Anchor { element: HTMLElement; offset: number }
 
 const NEAR = 48;
 const AHEAD = 600;
 
-export class Log extends Component<Props, State> {
-  override state: State = {current: "", bottom: true, below: 0};
-  private readonly box = createRef<HTMLDivElement>();
+export function Log({conversation, watching}: Props): VNode {
+  const app = useApp();
+  const redraw = useRedraw();
+  const held = useRef<Reading | null>(null);
+  const reading = held.current ??= new Reading(app, conversation, redraw);
+  reading.watching = watching;
+  const anchor = reading.anchor();
+  useEffect(() => {
+    reading.mounted();
+    return () => reading.leave();
+  }, []);
+  useEffect(() => reading.drawn(anchor));
+  return reading.draw();
+}
+
+/** One log being read: where it stands, and what it shows. */
+class Reading {
+  watching = false;
+  private current = "";
+  private bottom = true;
+  private readonly box: Ref<HTMLDivElement | null> = {current: null};
   private parts: Part[] = [];
   private signature = "";
   private observer: ResizeObserver | null = null;
   private placed = false;
-  private shown = new Set<string>();
+  private readonly shown = new Set<string>();
 
-  override componentDidMount(): void {
-    const {conversation, app} = this.props;
-    if (conversation.history === "none") void app.client.loadHistory(conversation.id);
+  constructor(private readonly app: App, private readonly conversation: Conversation, private readonly redraw: () => void) {}
+
+  mounted(): void {
     // Whatever changes height (a picture, a keyboard, a longer composer), the bottom stays the bottom.
-    this.observer = new ResizeObserver(() => { if (this.state.bottom) this.toBottom(); });
+    this.observer = new ResizeObserver(() => { if (this.bottom) this.toBottom(); });
     this.observer.observe(this.box.current!);
-    this.place();
-    this.after();
   }
 
-  override componentWillUnmount(): void {
+  leave(): void {
     this.observer?.disconnect();
   }
 
-  override getSnapshotBeforeUpdate(): Anchor {
-    const box = this.box.current!;
+  /** The first message in view, and where: it must not move by what is drawn next. */
+  anchor(): Anchor | null {
+    const box = this.box.current;
+    if (!box) return null;
     const top = box.getBoundingClientRect().top;
-    const element = [...box.querySelectorAll<HTMLElement>(".m, .sys")].find((x) => x.getBoundingClientRect().bottom > top) ?? null;
-    return {stick: this.state.bottom, element, offset: element ? element.getBoundingClientRect().top : 0};
+    const element = [...box.querySelectorAll<HTMLElement>(".m, .sys")].find((x) => x.getBoundingClientRect().bottom > top);
+    return element ? {element, offset: element.getBoundingClientRect().top} : null;
   }
 
-  override componentDidUpdate(before: Props, _state: State, anchor: Anchor): void {
-    const {conversation, app} = this.props;
-    if (conversation.history === "none" && app.client.state.status.phase === "online") void app.client.loadHistory(conversation.id);
+  drawn(anchor: Anchor | null): void {
+    const {conversation, app: {client}} = this;
+    if (conversation.history === "none" && client.state.status.phase === "online") void client.loadHistory(conversation.id);
     if (!this.placed) this.place();
-    else if (anchor.stick) this.toBottom();
-    else if (anchor.element?.isConnected && before.conversation === conversation) {
-      this.box.current!.scrollTop += anchor.element.getBoundingClientRect().top - anchor.offset;
+    else if (this.bottom) this.toBottom();
+    else if (anchor?.element.isConnected) {
+      const moved = anchor.element.getBoundingClientRect().top - anchor.offset;
+      if (moved) this.box.current!.scrollTop += moved;
     }
     this.after();
   }
@@ -70,7 +88,7 @@ export class Log extends Component<Props, State> {
   /** Where the reader starts: at the "New" line if it is above the fold, else at the bottom. */
   private place(): void {
     const box = this.box.current!;
-    if (this.props.conversation.history !== "loaded") return;
+    if (this.conversation.history !== "loaded") return;
     this.placed = true;
     this.toBottom();
     const line = box.querySelector<HTMLElement>(".new");
@@ -84,18 +102,19 @@ export class Log extends Component<Props, State> {
   }
 
   private after(): void {
-    const {conversation, app, watching} = this.props;
+    const {conversation, app, watching} = this;
     const box = this.box.current!;
     for (const part of this.parts) if (part.kind === "group") part.bubbles.forEach((bubble) => this.shown.add(bubble.key));
     if (conversation.history === "loaded" && conversation.more && box.scrollTop < AHEAD) void app.client.loadHistory(conversation.id);
-    if (watching && this.state.bottom && this.placed && !document.hidden && document.hasFocus()) app.client.seen(conversation.id);
+    if (watching && this.bottom && this.placed && !document.hidden && document.hasFocus()) app.client.seen(conversation.id);
   }
 
   private readonly scrolled = (): void => {
     const box = this.box.current!;
     const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
-    const below = bottom ? 0 : this.state.below;
-    if (bottom !== this.state.bottom || below !== this.state.below) this.setState({bottom, below});
+    const changed = bottom !== this.bottom;
+    this.bottom = bottom;
+    if (changed) this.redraw();
     else this.after();
   };
 
@@ -125,10 +144,13 @@ export class Log extends Component<Props, State> {
 
   private readonly focused = (event: FocusEvent): void => {
     const key = (event.target as HTMLElement).closest<HTMLElement>("[data-key]")?.dataset.key;
-    if (key && key !== this.state.current) this.setState({current: key});
+    if (!key || key === this.current) return;
+    this.current = key;
+    this.redraw();
   };
 
-  override render({conversation, app}: Props): VNode {
+  draw(): VNode {
+    const {conversation, app} = this;
     const {client, t} = app;
     const {state} = client;
     const outgoing = client.outbox.of(conversation.id);
@@ -138,12 +160,12 @@ export class Log extends Component<Props, State> {
       this.signature = signature;
       this.parts = arrange(conversation, outgoing, state.me!.id, online);
       const newest = this.parts.at(-1);
-      if (outgoing.length && newest?.kind === "group" && newest.mine && !this.shown.has(newest.bubbles.at(-1)!.key)) this.state.bottom = true;
+      if (outgoing.length && newest?.kind === "group" && newest.mine && !this.shown.has(newest.bubbles.at(-1)!.key)) this.bottom = true;
     }
     const parts = this.parts;
     const keys = parts.flatMap((part) => (part.kind === "group" ? part.bubbles.map((bubble) => bubble.key) : []));
-    const current = keys.includes(this.state.current) ? this.state.current : keys.at(-1);
-    const below = this.state.bottom ? 0 : conversation.unread;
+    const current = keys.includes(this.current) ? this.current : keys.at(-1);
+    const below = this.bottom ? 0 : conversation.unread;
     const authors = [...new Set(conversation.messages.map((x) => x.from))];
     void client.meet(authors);
     const names = conversation.members.map((id) => state.members.get(id)?.name ?? id);
@@ -162,16 +184,16 @@ export class Log extends Component<Props, State> {
   }
 
   private blank(): VNode {
-    const {conversation, app: {client, t}} = this.props;
-    const name = first(called(this.props.app, conversation));
+    const {conversation, app: {client, t}} = this;
+    const name = first(called(this.app, conversation));
     return conversation.kind === "pair"
       ? <Empty icon={message} head={t("sayHello", {name})} text={t("sayHelloHelp")}>
         <button type="button" class="btn q sm" onClick={() => client.send(conversation.id, "👋")}>{t("wave")}</button></Empty>
-      : <Empty icon={message} head={called(this.props.app, conversation)} text={t("emptyGroup")}/>;
+      : <Empty icon={message} head={called(this.app, conversation)} text={t("emptyGroup")}/>;
   }
 
   private part(part: Part, current: string | undefined, names: string[]): VNode {
-    const {app, conversation} = this.props;
+    const {app, conversation} = this;
     const {client, t} = app;
     const member = (id: string | undefined): string => (id === client.state.me!.id ? client.state.me!.name : client.state.members.get(id ?? "")?.name ?? id ?? "");
     if (part.kind === "day") return <div class="day" key={part.key}>{app.day(part.time)}</div>;
@@ -200,7 +222,7 @@ export class Log extends Component<Props, State> {
 
   /** What stands under a bubble: state and time of mine, the time of theirs, "edited". */
   private below(part: Part & {kind: "group"}, bubble: Model, last: boolean, group: boolean): VNode | null {
-    const {app, conversation} = this.props;
+    const {app, conversation} = this;
     const {t, client} = app;
     const {message, delivery, item} = bubble;
     const time = app.clock(message.time);

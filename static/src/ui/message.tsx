@@ -1,97 +1,15 @@
 /** One message: its bubble, reactions, and what can be done with it. */
-import {h, type VNode} from "preact";
-import {useRef, useState} from "preact/hooks";
-import ban from "icon:ban";
-import copy from "icon:copy";
+import {h, useRef, useState, type VNode} from "./vdom";
 import ellipsis from "icon:ellipsis";
-import flag from "icon:flag";
-import pencil from "icon:pencil";
 import reply from "icon:reply";
 import smile from "icon:smile";
-import trash from "icon:trash-2";
-import refresh from "icon:refresh-cw";
-import {title, partner, type Conversation} from "../core/store";
+import {title, type Conversation} from "../core/store";
 import {jumbo} from "../format";
 import type {Bubble as Model} from "../groups";
-import {first, of, useApp, type App, type Item} from "./app";
+import {first, of, useApp, type App} from "./app";
+import {soon} from "./later";
 import {IconButton} from "./parts";
 import {Text} from "./text";
-
-const UNDO_MS = 4_000;
-
-/** Deletes a message after some seconds in which that can be undone. */
-export function remove(app: App, conversation: string, seq: number): void {
-  const {ui, client, t} = app;
-  const key = `${conversation}/${seq}`;
-  const end = (): void => {
-    clearTimeout(timer);
-    removeEventListener("pagehide", now);
-    ui.going.delete(key);
-    ui.setWin(conversation, {notice: undefined});
-  };
-  const now = (): void => {
-    end();
-    client.remove(conversation, seq).catch(() => ui.notify(conversation, {text: t("notDone"), tone: "err"}));
-  };
-  const timer = setTimeout(now, UNDO_MS);
-  addEventListener("pagehide", now);
-  ui.going.set(key, now);
-  ui.setWin(conversation, {notice: {text: t("deleted"), action: {label: t("undo"), act: end}}});
-}
-
-/** What the menu of a message offers. */
-export function actions(app: App, conversation: Conversation, model: Model): Item[] {
-  const {client, ui, t} = app;
-  const {message, item} = model;
-  const mine = message.from === client.state.me!.id;
-  const id = conversation.id;
-  const write = (): void => ui.focus(`${of("win", id)} textarea`);
-  const items: Item[] = [];
-  if (item?.failed) items.push({label: t("tryAgain"), icon: refresh, act: () => client.outbox.retry(item.key)});
-  items.push({label: t("copy"), icon: copy, act: () => copyText(app, message.body)});
-  if (item) {
-    if (item.failed) items.push({label: t("delete"), icon: trash, bad: true, apart: true, act: () => client.outbox.discard(item.key)});
-    return items;
-  }
-  items.unshift({label: t("reply"), icon: reply, act: () => { ui.setWin(id, {reply: message, edit: undefined}); write(); }});
-  if (mine) {
-    items.push({label: t("edit"), icon: pencil, act: () => { ui.setWin(id, {edit: message, reply: undefined}); write(); }});
-    items.push({label: t("delete"), icon: trash, bad: true, apart: true, act: () => remove(app, id, message.seq)});
-  } else {
-    const author = client.state.members.get(message.from)?.name ?? message.from;
-    items.push({label: t("report"), icon: flag, bad: true, apart: true, act: () => { ui.setWin(id, {report: message}); ui.focus(`${of("win", id)} .report input`); }});
-    if (!client.state.blocked.has(message.from)) {
-      items.push({label: t("block", {name: first(author)}), icon: ban, bad: true, act: () => block(app, message.from, true, id)});
-    }
-  }
-  return items;
-}
-
-/** Blocks or unblocks; there is no question first, the way back is at hand. */
-export function block(app: App, member: string, on: boolean, conversation: string): void {
-  const {client, ui, t} = app;
-  client.block(member, on).then(() => {
-    const shown = client.state.conversations.get(conversation);
-    if (!on || !shown || partner(client.state, shown) === member) return;
-    const name = first(client.state.members.get(member)?.name ?? member);
-    ui.notify(conversation, {text: t("youBlocked", {name}), action: {label: t("unblock"), act: () => block(app, member, false, conversation)}}, 10_000);
-  }, () => ui.notify(conversation, {text: t("notDone"), tone: "err"}));
-}
-
-function copyText({ui, t}: App, text: string): void {
-  const done = (): void => ui.say(t("copied"));
-  if (navigator.clipboard) {
-    navigator.clipboard.writeText(text).then(done, () => undefined);
-    return;
-  }
-  // Plain-http pages have no clipboard but that of a selection.
-  const field = document.createElement("textarea");
-  field.value = text;
-  ui.root.append(field);
-  field.select();
-  if (document.execCommand("copy")) done();
-  field.remove();
-}
 
 interface BubbleProps {
   conversation: Conversation;
@@ -109,7 +27,7 @@ export function Bubble({conversation, model, head, author, current, names, fresh
   const {client, ui, t} = app;
   const me = client.state.me!;
   const {message, item} = model;
-  const element = useRef<HTMLDivElement>(null);
+  const element = useRef<HTMLDivElement | null>(null);
   const press = useRef(0);
   const [hot, setHot] = useState(false);
   const [side, setSide] = useState(false);
@@ -128,7 +46,7 @@ export function Bubble({conversation, model, head, author, current, names, fresh
     setSide(Math.max(bubble.left - log.left, log.right - bubble.right) > 100);
     setHot(true);
   };
-  const more = (anchor: HTMLElement): void => ui.set({menu: {anchor, label: t("actions"), items: actions(app, conversation, model)}});
+  const more = (anchor: HTMLElement): void => soon(app, ({messageMenu}) => messageMenu(app, conversation, model, anchor));
   const react = (anchor: HTMLElement): void => ui.set({menu: {
     anchor, label: t("react"),
     pick: (emoji) => client.react(conversation.id, message.seq, emoji, !message.reactions?.[emoji]?.includes(me.id)),
@@ -155,11 +73,7 @@ export function Bubble({conversation, model, head, author, current, names, fresh
     if (gone) return;
     const target = element.current!;
     clearTimeout(press.current);
-    if (event.type === "touchstart") press.current = window.setTimeout(() => {
-      const items = actions(app, conversation, model);
-      if (!item) items.unshift({label: t("react"), icon: smile, act: () => react(target)});
-      ui.set({menu: {anchor: target, label: t("actions"), items}});
-    }, 500);
+    if (event.type === "touchstart") press.current = window.setTimeout(() => more(target), 500);
   };
 
   const clock = app.clock(message.time);

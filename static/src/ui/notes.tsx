@@ -1,5 +1,5 @@
 /** What is said of the connection, and only when it matters: after 2 s, after 30 s, and for 3 s when it is back. */
-import {h, type VNode} from "preact";
+import {h, type VNode} from "./vdom";
 import checkIcon from "icon:check";
 import loader from "icon:loader-circle";
 import refresh from "icon:refresh-cw";

@@ -1,53 +1,23 @@
 /** Chats and people: the panel on a desk, the first pages on a phone. */
-import {h, type VNode} from "preact";
-import {useEffect, useRef, useState} from "preact/hooks";
+import {h, useEffect, useState, type VNode} from "./vdom";
 import alert from "icon:circle-alert";
 import chevronDown from "icon:chevron-down";
 import message from "icon:message-circle";
 import minus from "icon:minus";
-import pencil from "icon:pencil";
 import searchIcon from "icon:search";
 import squarePen from "icon:square-pen";
 import usersIcon from "icon:users";
 import x from "icon:x";
 import {partner, type Conversation} from "../core/store";
-import type {Show} from "../core/types";
 import {useApp, first, type App} from "./app";
 import {called} from "./message";
 import {Connection} from "./notes";
-import {Avatar, Badge, Dot, Empty, Icon, IconButton, Rows} from "./parts";
-import {Picker} from "./picker";
+import {Avatar, Badge, Empty, Icon, IconButton, Rows} from "./parts";
+import {later, soon} from "./later";
 import {inWords, presenceOf, show} from "./window";
-
-export const SHOWS: Show[] = ["online", "chat", "away", "xa", "dnd", "invisible"];
 
 export function unread(app: App): number {
   return [...app.client.state.conversations.values()].reduce((sum, x) => sum + x.unread, 0);
-}
-
-export function presenceMenu(app: App, anchor: HTMLElement): void {
-  const {client, ui, t} = app;
-  const {show: now, statusText} = client.state;
-  ui.set({menu: {anchor, label: t("yourPresence"), items: [
-    ...SHOWS.map((show) => ({label: t(`p_${show}`), mark: <Dot show={show}/>, checked: show === now, act: () => client.setPresence(show, statusText)})),
-    {label: t("setStatus"), icon: pencil, apart: true, act: () => { ui.set({status: true}); ui.focus(".status input"); }},
-  ]}});
-}
-
-/** The line that one writes of oneself. */
-export function Status(): VNode {
-  const {client, ui, t} = useApp();
-  const field = useRef<HTMLInputElement>(null);
-  const {state} = client;
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    client.setPresence(state.show, field.current!.value.trim());
-    ui.set({status: false});
-    ui.focus("[data-me]");
-  };
-  return <form class="status" onSubmit={submit} onKeyDown={(event) => { if (event.key === "Escape") { event.stopPropagation(); ui.set({status: false}); ui.focus("[data-me]"); } }}>
-    <label class="fld"><input ref={field} defaultValue={state.statusText} maxLength={state.limits.status} aria-label={t("status")} placeholder={t("status")}/></label>
-    <button class="btn p">{t("save")}</button></form>;
 }
 
 export function Panel(): VNode {
@@ -70,15 +40,16 @@ export function Panel(): VNode {
     }
   };
   const menu = ui.menu?.label === t("yourPresence");
+  const more = ui.view === "new" || ui.status ? later(app) : null;
   return <section class="panel" aria-label={t("chat")} onKeyDown={keys}>
-    {ui.view === "new" ? <Picker done={() => ui.set({view: "chats"})}/> : <div class="pane">
+    {ui.view === "new" ? (more ? <more.Picker done={() => ui.set({view: "chats"})}/> : <div class="pane"><Rows/></div>) : <div class="pane">
       <div class="ph"><Avatar id={me.id} member={me} size={36} show={client.state.show}/>
         <div class="who"><button type="button" class="nm" data-me aria-haspopup="menu" aria-expanded={menu} aria-label={t("presenceButton", {show: t(`p_${client.state.show}`)})}
-          onClick={(event) => presenceMenu(app, event.currentTarget)}><span class="tr">{t(`p_${client.state.show}`)}</span><Icon d={chevronDown} c="s14"/></button>
+          onClick={({currentTarget}) => soon(app, ({presenceMenu}) => presenceMenu(app, currentTarget))}><span class="tr">{t(`p_${client.state.show}`)}</span><Icon d={chevronDown} c="s14"/></button>
           <span class="st tr" dir="auto">{client.state.statusText || me.name}</span></div>
         <div class="acts"><IconButton icon={squarePen} label={t("newConversation")} onClick={() => { ui.set({view: "new"}); ui.focus(".picker input"); }}/>
           <IconButton icon={minus} label={t("minimise")} onClick={close}/></div></div>
-      {ui.status && <Status/>}
+      {ui.status && more && <more.Status/>}
       <Connection/>
       <Tabs/>
       {ui.view === "chats" ? <Chats/> : <People/>}

@@ -1,6 +1,5 @@
 /** Icons, avatars, presence shapes, buttons. */
-import {h, type ComponentChildren, type VNode} from "preact";
-import {useState} from "preact/hooks";
+import {h, useState, type Child, type VNode} from "./vdom";
 import users from "icon:users";
 import type {Member, Show} from "../core/types";
 import {useApp} from "./app";
@@ -24,16 +23,16 @@ export const IconButton = ({icon, label, onClick, c = "", i = "", expanded, disa
     onClick={(event: MouseEvent) => { event.stopPropagation(); onClick(event); }}><Icon d={icon} c={i}/></button>;
 
 const disc = "M6 0a6 6 0 1 0 0 12a6 6 0 1 0 0-12";
-const ring = <circle cx="6" cy="6" r="5" fill="none" stroke="currentColor" stroke-width="2"/>;
+const ring = (): VNode => <circle cx="6" cy="6" r="5" fill="none" stroke="currentColor" stroke-width="2"/>;
 const gap = "var(--avc-halo)";
 const shapes: Record<Show, () => VNode> = {
   online: () => <path d={disc} fill="currentColor"/>,
   chat: () => <g><path d="M6 0a6 6 0 1 1-2.7 11.350L0 12l.65-3.3A6 6 0 0 1 6 0z" fill="currentColor"/><path d="M3.7 6h.01M6 6h.01M8.3 6h.01" stroke={gap} stroke-width="1.5" stroke-linecap="round"/></g>,
   away: () => <path d="M5.2.1A6 6 0 1 0 11.9 6.8 4.7 4.7 0 0 1 5.2.1z" fill="currentColor"/>,
-  xa: () => <g>{ring}<path d="M1.5 6h9a4.500 4.500 0 0 1-9 0z" fill="currentColor"/></g>,
+  xa: () => <g>{ring()}<path d="M1.5 6h9a4.500 4.500 0 0 1-9 0z" fill="currentColor"/></g>,
   dnd: () => <g><path d={disc} fill="currentColor"/><path d="M3.3 6h5.400" stroke={gap} stroke-width="2" stroke-linecap="round"/></g>,
   invisible: () => <circle cx="6" cy="6" r="5" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="2.6 2.636"/>,
-  offline: () => ring,
+  offline: ring,
 };
 
 const Shape = ({show}: {show: Show}): VNode => <svg viewBox="0 0 12 12" aria-hidden="true">{(shapes[show] ?? shapes.offline)()}</svg>;
@@ -62,7 +61,7 @@ export function Badge({count, mention}: {count: number; mention?: boolean}): VNo
   return count > 0 ? <span class="badge" aria-hidden="true">{count > 99 ? `${number(99)}+` : number(count)}</span> : null;
 }
 
-export const Empty = ({icon, head, text, children}: {icon: string; head: string; text: string; children?: ComponentChildren}): VNode =>
+export const Empty = ({icon, head, text, children}: {icon: string; head: string; text: string; children?: Child}): VNode =>
   <div class="empty"><span class="eic"><Icon d={icon} c="s22"/></span><b>{head}</b><span>{text}</span>{children}</div>;
 
 export const Rows = (): VNode => <ul class="late" aria-hidden="true">{[1, 2, 3, 4, 5].map((n) =>

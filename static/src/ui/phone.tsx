@@ -1,6 +1,5 @@
 /** The whole screen on a phone: lists, one conversation, settings; the browser's Back goes back. */
-import {h, type VNode} from "preact";
-import {useEffect} from "preact/hooks";
+import {h, useEffect, type VNode} from "./vdom";
 import message from "icon:message-circle";
 import searchIcon from "icon:search";
 import settings from "icon:settings";
@@ -8,13 +7,14 @@ import squarePen from "icon:square-pen";
 import usersIcon from "icon:users";
 import x from "icon:x";
 import {useApp, type View} from "./app";
-import {Guest, Out} from "./entry";
+import {Guest} from "./entry";
+import {Out} from "./out";
 import {Connection} from "./notes";
-import {Chats, People, SHOWS, Status, unread} from "./panel";
+import {block, SHOWS, Status} from "./menus";
+import {Chats, People, unread} from "./panel";
 import {Avatar, Badge, Dot, Icon, IconButton} from "./parts";
 import {Picker} from "./picker";
 import {Window} from "./window";
-import {block} from "./message";
 
 export function Phone(): VNode | null {
   const app = useApp();

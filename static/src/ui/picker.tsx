@@ -1,6 +1,5 @@
 /** Picks people: for a new conversation, a new group, or to add to one. */
-import {h, type VNode} from "preact";
-import {useEffect, useState} from "preact/hooks";
+import {h, useEffect, useState, type VNode} from "./vdom";
 import arrowLeft from "icon:arrow-left";
 import check from "icon:check";
 import searchIcon from "icon:search";

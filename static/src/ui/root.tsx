@@ -1,22 +1,21 @@
 /** The whole widget: bar or phone, the open menu, and the two live regions. */
-import {h, type VNode} from "preact";
-import {useEffect, useReducer} from "preact/hooks";
+import {h, useEffect, useRedraw, type VNode} from "./vdom";
 import {Bar} from "./bar";
-import {Context, first, type App} from "./app";
-import {Menu} from "./menu";
+import {first, useApp, type App} from "./app";
 import {called} from "./message";
 import {plight} from "./notes";
-import {Phone} from "./phone";
+import {later} from "./later";
 
 const BACK_MS = 3_000;
 const OTHERS_MS = 3_000;
 
-export function Root({app}: {app: App}): VNode {
+export function Root(): VNode {
+  const app = useApp();
   const {client, ui, t} = app;
-  const [, draw] = useReducer((n: number) => n + 1, 0);
+  const draw = useRedraw();
   useEffect(() => {
-    ui.subscribe(() => draw(0));
-    const stop = client.subscribe(() => draw(0));
+    ui.subscribe(draw);
+    const stop = client.subscribe(draw);
     const size = (): void => ui.set({width: innerWidth, height: innerHeight});
     addEventListener("resize", size);
     const narrow = matchMedia("(max-width: 719px), (pointer: coarse) and (max-width: 899px)");
@@ -34,24 +33,23 @@ export function Root({app}: {app: App}): VNode {
   const now = Date.now();
   const counting = client.state.status.phase !== "online" || [...client.slow.values()].some((until) => until > now);
   useEffect(() => {
-    const timer = setInterval(() => draw(0), counting ? 1_000 : 60_000);
+    const timer = setInterval(draw, counting ? 1_000 : 60_000);
     return () => clearInterval(timer);
   }, [counting]);
 
+  const more = ui.phone || ui.menu ? later(app) : null;
   const trouble = plight(app);
   useEffect(() => {
     if (trouble) ui.say(t(trouble));
   }, [trouble]);
   useEffect(() => ui.settle());
 
-  return <Context.Provider value={app}>
-    <div class="base">
-      {ui.phone ? <Phone/> : <Bar/>}
-      {ui.menu && <Menu key={ui.menu.label} menu={ui.menu}/>}
-      <div class="vh" aria-live="polite">{ui.polite}</div>
-      <div class="vh" aria-live="assertive">{ui.assertive}</div>
-    </div>
-  </Context.Provider>;
+  return <div class="base">
+    {!ui.phone ? <Bar/> : more && <more.Phone/>}
+    {ui.menu && more && <more.Menu key={ui.menu.label} menu={ui.menu}/>}
+    <div class="vh" aria-live="polite">{ui.polite}</div>
+    <div class="vh" aria-live="assertive">{ui.assertive}</div>
+  </div>;
 }
 
 /** Says aloud what arrives: the words for the focused conversation, a count for the others. */

@@ -1,5 +1,5 @@
 /** A message's text as elements: what is typed becomes text nodes, links and code, and never markup. */
-import {h, type VNode} from "preact";
+import {h, type VNode} from "./vdom";
 import {parse} from "../format";
 
 /** `names`: those who can be mentioned; `mine`: my own name. */
