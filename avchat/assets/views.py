@@ -38,8 +38,9 @@ def file(request: HttpRequest, name: str) -> HttpResponse:
     """A file of the built widget, by the name in the manifest."""
     try:
         build = dist.current()
-        body = build.read(name)
-    except (dist.NotBuilt, OSError) as error:
+        # Without a site's settings the loader is not a script.
+        body = None if name == build.files["loader"] else build.read(name)
+    except (dist.NotBuilt, KeyError, OSError) as error:
         log.error("The widget's files cannot be served: %s", error)
         return _plain("The widget is not built on this server.", 503)
     if body is not None:
