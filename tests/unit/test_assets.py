@@ -21,7 +21,12 @@ CHAT = "export const chat = 1;\n" * 100
 @pytest.fixture
 def dist(tmp_path: Path, settings: Settings) -> Path:
     """A small build of the widget."""
-    files = {"loader": "loader.js", "chat": "chat.0a1b.js", "locale-en": "locale-en.22.js", "locale-ar": "locale-ar.33.js"}
+    files = {
+        "loader": "loader.js",
+        "chat": "chat.0a1b.js",
+        "locale-en": "locale-en.22.js",
+        "locale-ar": "locale-ar.33.js",
+    }
     (tmp_path / "manifest.json").write_text(json.dumps({"source": "0", "files": files}))
     (tmp_path / "loader.js").write_text("(c=>{window.got=c})(__AVCHAT_CONFIG__);")
     (tmp_path / "chat.0a1b.js").write_text(CHAT)
@@ -107,7 +112,9 @@ def test_a_suspended_site_gets_a_script_that_only_warns(client: Client, dist: Pa
     assert client.get(f"/embed/{site.key}.js").content.startswith(b"console.warn(")
 
 
-def test_where_nothing_is_built_the_console_says_so(client: Client, site: Site, settings: Settings, tmp_path: Path) -> None:
+def test_where_nothing_is_built_the_console_says_so(
+    client: Client, site: Site, settings: Settings, tmp_path: Path
+) -> None:
     settings.STATIC_DIST = tmp_path / "nothing"
     response = client.get(f"/embed/{site.key}.js")
     assert response.status_code == 200
@@ -148,7 +155,17 @@ def test_a_head_request_is_answered(client: Client, dist: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["notes.txt", "manifest.json", "../manifest.json", "%2e%2e%2fsettings.py", "..%5csettings.py", "chat.js", "", "%00"]
+    "name",
+    [
+        "notes.txt",
+        "manifest.json",
+        "../manifest.json",
+        "%2e%2e%2fsettings.py",
+        "..%5csettings.py",
+        "chat.js",
+        "",
+        "%00",
+    ],
 )
 def test_nothing_is_served_but_what_the_manifest_lists(client: Client, dist: Path, name: str) -> None:
     assert client.get(f"/assets/{name}").status_code == 404

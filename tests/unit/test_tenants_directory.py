@@ -27,7 +27,9 @@ def test_a_site_is_asked_for_once(site: Site, django_assert_num_queries: DjangoA
         assert _info(site) is first
 
 
-def test_a_site_that_is_not_there_is_asked_for_once(db: None, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_site_that_is_not_there_is_asked_for_once(
+    db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     assert directory.site("pk_nosuch") is None
     with django_assert_num_queries(0):
         assert directory.site("pk_nosuch") is None
@@ -115,7 +117,13 @@ def test_a_site_admits_its_origins_exactly_and_who_comes_without_one(site: Site)
     info = _info(site)
     assert info.admits("https://porchlight.example")
     assert info.admits(None)
-    for origin in ("http://porchlight.example", "https://porchlight.example:444", "https://a.porchlight.example", "null", ""):
+    for origin in (
+        "http://porchlight.example",
+        "https://porchlight.example:444",
+        "https://a.porchlight.example",
+        "null",
+        "",
+    ):
         assert not info.admits(origin)
 
 

@@ -43,16 +43,16 @@ def test_a_leaked_database_does_not_hand_out_a_secret(account: Account, site: Si
 
 def test_a_secret_signs_and_another_may_be_added_before_it_is_retired(account: Account, site: Site) -> None:
     old, _ = services.add_secret(account=account, site=site, label="2025")
-    by_old = tokens.mint(directory.site(site.key), "ann", "Ann")  # type: ignore[arg-type]
+    by_old = tokens.mint(directory.site(site.key), "ann", "Ann")
     new, _ = services.add_secret(account=account, site=site, label="2026")
-    by_new = tokens.mint(directory.site(site.key), "ann", "Ann")  # type: ignore[arg-type]
+    by_new = tokens.mint(directory.site(site.key), "ann", "Ann")
     assert tokens.verify(site.key, by_old).kid == old.kid
     assert tokens.verify(site.key, by_new).kid == new.kid
 
 
 def test_a_retired_secret_no_longer_signs_members_in(account: Account, site: Site) -> None:
     old, _ = services.add_secret(account=account, site=site, label="2025")
-    token = tokens.mint(directory.site(site.key), "ann", "Ann")  # type: ignore[arg-type]
+    token = tokens.mint(directory.site(site.key), "ann", "Ann")
     services.retire_secret(account=account, site=site, kid=old.kid)
     with pytest.raises(tokens.TokenError, match="does not have"):
         tokens.verify(site.key, token)
@@ -65,14 +65,12 @@ def test_a_site_has_no_more_secrets_than_anybody_needs(account: Account, site: S
         services.add_secret(account=account, site=site, label="")
 
 
-def test_a_secret_outlives_a_change_of_the_installations_key(
-    account: Account, site: Site, settings: Settings
-) -> None:
+def test_a_secret_outlives_a_change_of_the_installations_key(account: Account, site: Site, settings: Settings) -> None:
     _, text = services.add_secret(account=account, site=site, label="2026")
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key of fifty characters, at least, it is said here"
     directory.forget()
-    assert list(directory.site(site.key).secrets.values()) == [text]  # type: ignore[union-attr]
+    assert list(directory.site(site.key).secrets.values()) == [text]
 
 
 def test_after_re_encryption_the_old_key_is_not_needed_any_more(
@@ -84,7 +82,7 @@ def test_after_re_encryption_the_old_key_is_not_needed_any_more(
     call_command("reencrypt_secrets", stdout=StringIO())
     settings.SECRET_KEY_FALLBACKS = []
     directory.forget()
-    assert list(directory.site(site.key).secrets.values()) == [text]  # type: ignore[union-attr]
+    assert list(directory.site(site.key).secrets.values()) == [text]
 
 
 def test_a_lost_key_is_said_and_changes_nothing(account: Account, site: Site, settings: Settings) -> None:
@@ -103,7 +101,7 @@ def test_a_secret_under_a_lost_key_signs_nobody_in_and_harms_no_other(
     settings.SECRET_KEY = "another key of fifty characters, at least, it is said here"
     kept, _ = services.add_secret(account=account, site=site, label="kept")
     directory.forget()
-    assert list(directory.site(site.key).secrets) == [kept.kid]  # type: ignore[union-attr]
+    assert list(directory.site(site.key).secrets) == [kept.kid]
 
 
 def test_keys_for_different_purposes_share_nothing() -> None:

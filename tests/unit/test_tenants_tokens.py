@@ -180,7 +180,9 @@ def test_what_is_no_token_is_refused_in_words(site: SiteInfo, token: str) -> Non
     assert reason(site, token)
 
 
-@given(token=st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: "eyJhbGciOiJIUzI1NiJ9." + raw.hex() + ".x"))
+@given(
+    token=st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: "eyJhbGciOiJIUzI1NiJ9." + raw.hex() + ".x")
+)
 def test_no_text_at_all_does_more_than_be_refused(token: str) -> None:
     with pytest.raises(tokens.TokenError):
         tokens._kid(token) and tokens._signed(token, "x" * 40)
@@ -188,9 +190,14 @@ def test_no_text_at_all_does_more_than_be_refused(token: str) -> None:
 
 
 def test_what_would_be_refused_is_not_minted(site: SiteInfo) -> None:
-    for sub, name, more in [("", "Ann", {}), ("guest:1", "Ann", {}), ("ann", "\ud800", {}), ("ann", "Ann", {"ttl": 90_000})]:
+    for sub, name, more in [
+        ("", "Ann", {}),
+        ("guest:1", "Ann", {}),
+        ("ann", "\ud800", {}),
+        ("ann", "Ann", {"ttl": 90_000}),
+    ]:
         with pytest.raises(tokens.TokenError):
-            tokens.mint(site, sub, name, **more)  # type: ignore[arg-type]
+            tokens.mint(site, sub, name, **more)
 
 
 def test_a_guest_is_the_same_guest_with_the_token_that_was_given(db: None) -> None:
