@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 LOBBY = "Forum lobby"
 # Seconds: until a message is read, what it takes to write an answer, and between two remarks in the lobby.
-READS_AFTER = (0.6, 1.6)
-WRITES_FOR = (1.5, 3.5)
+READS_AFTER = (0.5, 1.2)
+WRITES_FOR = (1.2, 2.8)
 REMARKS_AFTER = (50, 110)
 
 log = logging.getLogger(__name__)

@@ -1,5 +1,6 @@
 """A token lets in whom the site's server vouches for, and says clearly why it lets in nobody else."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -184,9 +185,9 @@ def test_what_is_no_token_is_refused_in_words(site: SiteInfo, token: str) -> Non
     token=st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: "eyJhbGciOiJIUzI1NiJ9." + raw.hex() + ".x")
 )
 def test_no_text_at_all_does_more_than_be_refused(token: str) -> None:
-    with pytest.raises(tokens.TokenError):
-        tokens._kid(token) and tokens._signed(token, "x" * 40)
-        raise tokens.TokenError("It is not signed.")
+    with contextlib.suppress(tokens.TokenError):
+        tokens._kid(token)
+        assert tokens._signed(token, "x" * 40) is None
 
 
 def test_what_would_be_refused_is_not_minted(site: SiteInfo) -> None:
