@@ -91,7 +91,8 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
     handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
     try:
-        state = await database.read(_state, handler.caller, frame.resume or None)
+        resume = None if frame.resume is UNSET else frame.resume
+        state = await database.read(_state, handler.caller, resume)
     except BaseException:
         # Cut off or refused: as if it had never been here.
         node.router.logout(handler)

@@ -5,6 +5,7 @@ change is not a disconnection. What changes within a moment is told together. Al
 timer wheel; no connection has a timer of its own here.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
@@ -43,6 +44,7 @@ class Monitor:
         self.board = Board(int(settings.AWAY_SECONDS * 1000), int(settings.XA_SECONDS * 1000))
         self._watchers: dict[Place, set[Handler]] = defaultdict(set)
         self._changed: dict[Place, int] = {}
+        self._telling: asyncio.TimerHandle | None = None
 
     # who is here
 
@@ -116,7 +118,8 @@ class Monitor:
     # who wants to know
 
     def watch(self, handler: "Handler", subs: Iterable[str]) -> None:
-        """Has a connection told of these members from now on."""
+        """Has a connection told of these members from now on; what is about to be told is no news to it."""
+        self._tell_all()
         handler.watching = {*(handler.watching or ()), *subs}
         for sub in subs:
             self._watchers[handler.caller.site_id, sub].add(handler)
@@ -157,12 +160,15 @@ class Monitor:
             self._tell(handler, {sub: self.seen_by(handler, sub) or NOBODY for sub in missed})
 
     def _tell_soon(self, site_id: int, sub: str, member: int) -> None:
-        if not self._changed:
-            self.node.loop.call_later(TELL_S, self._tell_all)
+        if self._telling is None:
+            self._telling = self.node.loop.call_later(TELL_S, self._tell_all)
         self._changed[site_id, sub] = member
 
     def _tell_all(self) -> None:
         changed, self._changed = self._changed, {}
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
         news: dict[Handler, list[Place]] = defaultdict(list)
         for place, member in changed.items():
             for handler in self._watchers.get(place, ()):

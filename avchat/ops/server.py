@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from daphne.server import Server  # isort: skip  (installs its reactor before anything else imports one)
 from channels.routing import get_default_application
+from daphne.ws_protocol import WebSocketProtocol
 from django.core.management.base import CommandError
 
 from im import node
@@ -19,6 +20,14 @@ MAX_MESSAGE = 1024 * 1024
 """Bytes that are read of one message before it is refused with 1009; frames above 64 KiB are answered 4413."""
 DRAIN_S = 0.5
 """How long connections get to see the close frame when the server ends, in seconds."""
+
+
+class Protocol(WebSocketProtocol):
+    """A WebSocket that may also be closed with the codes that RFC 6455 reserves for servers (1012)."""
+
+    def serverClose(self, code: int | None = None) -> None:  # noqa: N802
+        """Closes with any code; Autobahn's own way out takes those of applications only."""
+        self.sendCloseFrame(code=1000 if code is None else code)
 
 
 def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:
@@ -41,8 +50,9 @@ def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:
     )
 
     def listening() -> None:
+        server.ws_factory.protocol = Protocol
         # Autobahn otherwise drops a violator's connection without a word.
-        server.ws_factory.setProtocolOptions(failByDrop=False)
+        server.ws_factory.failByDrop = False
         loop = asyncio.get_event_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             # Not by a trigger of the reactor's: Daphne's own would end the connections at the same moment.

@@ -128,11 +128,6 @@ class SessionConsumer(HttpConsumer):
             raise Refusal("forbidden", "Pages of this origin may not open this site's chat.")
         return handler
 
-    async def preflight(self) -> None:
-        """As for any request, but only to pages that the session's site lists."""
-        self.session()
-        await super().preflight()
-
 
 class BeginConsumer(HttpConsumer):
     """`POST /im/v1/sessions`: a hello, answered with its reply and the session's id."""
