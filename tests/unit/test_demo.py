@@ -101,7 +101,8 @@ def test_every_link_and_picture_of_every_page_is_there(client: Client) -> None:
     found: set[str] = set()
     for address in addresses:
         for name, attributes in page(client, address).found:
-            found |= {str(attributes[key]) for key in ("href", "src") if key in attributes and name != "script"}
+            targets = [str(attributes[key]) for key in ("href", "src") if key in attributes and name != "script"]
+            found |= {urljoin(f"/demo/{address}", target) for target in targets}
     for address in found:
         assert client.get(address).status_code == 200, address
     assert len(found) > 30
