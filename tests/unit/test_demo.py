@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from avchat.demo import history
 from avchat.demo import site as demo
 from avchat.demo.content import PAGES
 from avchat.demo.people import BY_ID, PEOPLE
@@ -21,7 +22,12 @@ EVERY_PAGE = ["", "topic/first-light/", "log/", "gallery/", "meet-ups/", "member
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> None:
+def community() -> None:
+    demo.set_up()
+
+
+@pytest.fixture
+def past() -> None:
     call_command("seed_demo", stdout=StringIO())
 
 
@@ -147,20 +153,20 @@ def counts() -> list[int]:
     return [model.objects.count() for model in (Member, Conversation, Message, Participant, Reaction)]
 
 
-def test_seeding_twice_changes_nothing() -> None:
+def test_seeding_twice_changes_nothing(past: None) -> None:
     before = counts()
     call_command("seed_demo", stdout=StringIO())
     assert counts() == before
 
 
-def test_everybody_is_a_member_with_a_presence_of_their_own() -> None:
+def test_everybody_is_a_member_with_a_presence_of_their_own(past: None) -> None:
     members = {member.sub: member for member in Member.objects.all()}
     assert members.keys() == BY_ID.keys()
     assert (members["priya"].show, members["priya"].status) == ("dnd", "Imaging run, back at 1")
     assert members["farah"].seen > 0
 
 
-def test_a_conversation_has_more_than_two_hundred_messages_in_order_and_of_the_past() -> None:
+def test_a_conversation_has_more_than_two_hundred_messages_in_order_and_of_the_past(past: None) -> None:
     lobby = Conversation.objects.get(name="Forum lobby")
     rows = list(Message.objects.filter(conversation=lobby).order_by("seq").values_list("seq", "time"))
     assert len(rows) > 200
@@ -170,7 +176,7 @@ def test_a_conversation_has_more_than_two_hundred_messages_in_order_and_of_the_p
     assert times[-1] < Member.objects.get(sub="maren").created
 
 
-def test_the_past_has_of_everything_some() -> None:
+def test_the_past_has_of_everything_some(past: None) -> None:
     names = set(Conversation.objects.values_list("name", flat=True))
     assert {"Leonids night", "Forum lobby"} <= names
     assert Conversation.objects.exclude(pair=None).count() >= 3
@@ -184,9 +190,6 @@ def test_the_past_has_of_everything_some() -> None:
 
 
 def test_a_past_that_cannot_be_written_whole_is_not_written_at_all(monkeypatch: Any) -> None:
-    from avchat.demo import history
-
-    demo.Site.objects.all().delete()
     monkeypatch.setattr(history.tabs, "set_tabs", _fail)
     with pytest.raises(RuntimeError, match="half-way"):
         call_command("seed_demo", stdout=StringIO())
