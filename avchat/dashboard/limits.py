@@ -2,6 +2,7 @@
 
 import hashlib
 
+from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 
@@ -30,8 +31,15 @@ def may_sign_up(request: HttpRequest) -> bool:
 
 
 def _key(request: HttpRequest, *what: str) -> str:
-    text = "\n".join((request.META.get("REMOTE_ADDR", ""), *(each.strip().lower() for each in what)))
+    text = "\n".join((_address(request), *(each.strip().lower() for each in what)))
     return "limit-" + hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _address(request: HttpRequest) -> str:
+    """The client's address; behind a trusted proxy, the one that it names."""
+    peer: str = request.META.get("REMOTE_ADDR", "")
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return forwarded.rsplit(",", 1)[-1].strip() if forwarded and peer in settings.TRUSTED_PROXIES else peer
 
 
 def _count(key: str) -> int:

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from avchat.dashboard import limits
 from avchat.tenants import directory, services, tokens
@@ -117,6 +118,21 @@ def test_one_address_cannot_guess_at_many_accounts(client: Client, maren: Accoun
         client.post("/dashboard/log-in", {"username": f"{number}@example.org", "password": "x"})
     form = {"username": "maren@example.org", "password": PASSWORD}
     assert client.post("/dashboard/log-in", form).status_code == 429
+
+
+def test_behind_a_trusted_proxy_each_client_has_tries_of_its_own(
+    client: Client, maren: Account, settings: Settings
+) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    form = {"username": "maren@example.org", "password": "x"}
+    for _ in range(limits.FAILURES_PER_ACCOUNT):
+        client.post("/dashboard/log-in", form, headers={"X-Forwarded-For": "203.0.113.1, 198.51.100.7"})
+    assert client.post("/dashboard/log-in", form, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 429
+    assert client.post("/dashboard/log-in", form, headers={"X-Forwarded-For": "198.51.100.8"}).status_code == 422
+    settings.TRUSTED_PROXIES = []
+    for _ in range(limits.FAILURES_PER_ACCOUNT):
+        client.post("/dashboard/log-in", form)
+    assert client.post("/dashboard/log-in", form, headers={"X-Forwarded-For": "198.51.100.9"}).status_code == 429
 
 
 def test_one_address_cannot_make_accounts_without_end(client: Client) -> None:
@@ -265,6 +281,16 @@ def test_a_name_that_is_markup_is_only_text(inside: Client, maren: Account) -> N
         assert "<img" not in page(inside, address)
 
 
+def test_a_page_that_is_not_there_says_so_in_words(client: Client) -> None:
+    response = client.get("/dashboard/nothing")
+    assert response.status_code == 404
+    assert "There is no such page" in response.content.decode()
+
+
+def test_who_comes_to_the_front_door_is_led_on(client: Client) -> None:
+    assert client.get("/")["Location"] == "/dashboard/"
+
+
 # installing
 
 
@@ -346,7 +372,9 @@ def test_the_first_member_who_connects_is_checked_off(inside: Client, site: Site
     assert "porchlight.example" in after
 
 
-def test_the_service_can_be_reached_at_another_address_than_asked(inside: Client, site: Site, settings: Any) -> None:
+def test_the_service_can_be_reached_at_another_address_than_asked(
+    inside: Client, site: Site, settings: Settings
+) -> None:
     settings.PUBLIC_URL = "https://chat.example"
     assert f"https://chat.example/embed/{site.key}.js" in page(inside, f"/dashboard/sites/{site.key}/")
 

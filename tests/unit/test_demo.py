@@ -110,7 +110,7 @@ def test_every_link_and_picture_of_every_page_is_there(client: Client) -> None:
             targets = [str(attributes[key]) for key in ("href", "src") if key in attributes and name != "script"]
             found |= {urljoin(f"/demo/{address}", target) for target in targets}
     for address in found:
-        assert client.get(address).status_code == 200, address
+        assert client.get(address, follow=True).status_code == 200, address
     assert len(found) > 30
 
 
