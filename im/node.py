@@ -83,12 +83,16 @@ class Node:
             self.depart(handler)
 
     def drain(self) -> None:
-        """Tells every client to come back a little later, each at another time, and ends the connections."""
+        """Dismisses every connection; a session that nobody reads just now is dismissed when it is read."""
         self.draining = True
         for handler in self.router.all():
-            wait = random.randint(0, DRAIN_MS)
-            handler.tell(encode(Closing(reason="restart", retry_ms=wait)))
-            handler.close(CLOSE_RESTART, "restart")
+            if handler.port is not None:
+                self.dismiss(handler)
+
+    def dismiss(self, handler: Handler) -> None:
+        """Tells a client to come back a little later, each at another time, and ends its connection."""
+        handler.tell(encode(Closing(reason="restart", retry_ms=random.randint(0, DRAIN_MS))))
+        handler.close(CLOSE_RESTART, "restart")
 
 
 _current: Node | None = None

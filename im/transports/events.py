@@ -76,6 +76,8 @@ class EventsConsumer(SessionConsumer):
             raise
         if handler.session not in self.node.sessions:
             raise NO_SESSION
+        if self.node.draining:
+            self.node.dismiss(handler)
 
     # streams
 
