@@ -57,15 +57,23 @@ export function learn(state: State, members: Member[]): void {
   for (const member of members) state.members.set(member.id, {...state.members.get(member.id), ...member});
 }
 
+/** A message with what a deleted, hidden or system one lacks. */
+const whole = (message: Message): Message => ({...message, body: message.body ?? "", from: message.from ?? ""});
+
+const blank = (): Conversation => ({
+  id: "", kind: "pair", name: "", members: [], last: null, unread: 0, mention: false, read: {}, seq: 0, messages: [],
+  more: true, history: "none", typing: new Map(), fresh: 0, rev: 0,
+});
+
 /** A conversation as the list tells it; loaded messages are kept. */
 export function enter(state: State, entry: Entry): Conversation {
   learn(state, entry.members);
-  const old = state.conversations.get(entry.conversation);
-  const conversation: Conversation = {
-    messages: [], more: true, history: "none", typing: new Map(), fresh: 0, rev: 0, mention: false, ...old,
+  // The same object for as long as the page lives: what loads meanwhile is put into it.
+  const conversation = state.conversations.get(entry.conversation) ?? blank();
+  Object.assign(conversation, {
     id: entry.conversation, kind: entry.kind, name: entry.name ?? "", members: entry.members.map((member) => member.id),
-    last: entry.last, unread: entry.unread, read: entry.read ?? {}, seq: Math.max(entry.seq ?? 0, old?.seq ?? 0),
-  };
+    last: entry.last && whole(entry.last), unread: entry.unread, read: entry.read ?? {}, seq: Math.max(entry.seq ?? 0, conversation.seq),
+  });
   if (!conversation.unread) conversation.mention = false;
   conversation.rev++;
   state.conversations.set(conversation.id, conversation);
@@ -75,7 +83,7 @@ export function enter(state: State, entry: Entry): Conversation {
 /** Puts messages in by seq: older ones before, newer ones after; one that is there already is replaced. */
 export function merge(conversation: Conversation, messages: Message[]): void {
   const all = new Map(conversation.messages.map((message) => [message.seq, message]));
-  for (const message of messages) all.set(message.seq, message);
+  for (const message of messages) all.set(message.seq, whole(message));
   conversation.messages = [...all.values()].sort((a, b) => a.seq - b.seq);
   const newest = conversation.messages.at(-1);
   if (newest && newest.seq >= conversation.seq) {
@@ -88,7 +96,7 @@ export function merge(conversation: Conversation, messages: Message[]): void {
 /** The first seq that is missing before `seq`, or 0 where none is. */
 export function gap(conversation: Conversation, seq: number): number {
   const newest = conversation.messages.at(-1)?.seq ?? 0;
-  return conversation.history === "loaded" && seq > newest + 1 ? newest + 1 : 0;
+  return newest && seq > newest + 1 ? newest + 1 : 0;
 }
 
 /** Whether `body` names the member: `@` and their name, or its first word. */
@@ -161,13 +169,12 @@ export function apply(state: State, event: Frame, now = Date.now()): Effect | nu
   switch (event.type) {
     case "message": {
       const {type: _type, conversation: _conversation, cursor: _cursor, ...rest} = event;
-      const message = rest as unknown as Message;
+      const message = whole(rest as unknown as Message);
       const known = message.seq <= conversation.seq;
       const missing = gap(conversation, message.seq);
       conversation.typing.delete(message.from);
-      if (conversation.history === "loaded" && !missing && (!known || conversation.messages.some((x) => x.seq <= message.seq))) {
-        merge(conversation, [message]);
-      }
+      // One that is known but older than all that is loaded would leave a hole.
+      if (!missing && (!known || (conversation.messages[0]?.seq ?? Infinity) <= message.seq)) merge(conversation, [message]);
       if (known) return null;
       conversation.seq = message.seq;
       conversation.last = message;

@@ -226,7 +226,7 @@ class Reading {
     const {t, client} = app;
     const {message, delivery, item} = bubble;
     const time = app.clock(message.time);
-    const edited = message.edited ? t("editedAt", {time: app.clock(message.edited)}) : "";
+    const edited = message.edited && !message.deleted ? t("editedAt", {time: app.clock(message.edited)}) : "";
     if (delivery === "failed") return <div class="meta err"><Icon d={alert} c="s14"/>{t("notSent")} · <button type="button" class="lk" onClick={() => client.outbox.retry(item!.key)}>{t("tryAgain")}</button></div>;
     if (bubble.tick) {
       const seen = group && conversation.members.length > 2 ? t("seenBy", {n: bubble.seenBy, time}) : t("seen", {time: app.clock(bubble.seenAt)});

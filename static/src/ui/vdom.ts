@@ -90,7 +90,13 @@ function run(made: Instance): VNode {
   current = made;
   cursor = 0;
   dirty.delete(made);
-  const shown = (made.vnode.kind as (props: unknown) => VNode | null)(made.vnode.props) ?? text("");
+  // A component that fails keeps what it showed; the rest of the chat goes on, and the error is reported as any other.
+  let shown = made.shown === made.vnode ? text("") : made.shown;
+  try {
+    shown = (made.vnode.kind as (props: unknown) => VNode | null)(made.vnode.props) ?? text("");
+  } catch (error) {
+    setTimeout(() => { throw error; });
+  }
   [current, cursor] = outer;
   return shown;
 }
