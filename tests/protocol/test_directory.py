@@ -51,12 +51,12 @@ async def test_a_query_finds_the_beginnings_of_names_in_any_case(site: Site) -> 
     assert await names(ann, query="nobody") == []
 
 
-@pytest.mark.parametrize("query", ["%", "_", "\\", "'", "a%b", "*", "?", '"', "' OR '1'='1", "[a-z]"])
-async def test_signs_in_a_query_stand_for_themselves(site: Site, query: str) -> None:
+@pytest.mark.parametrize("sign", ["%", "_", "\\", "'", "*", "?", '"', "' OR '1'='1", "[a-z]"])
+async def test_signs_in_a_query_stand_for_themselves(site: Site, sign: str) -> None:
     ann = await site.join("ann")
-    assert await names(ann, query=query) == []
-    await site.join("odd", name=f"{query}x")
-    assert await names(ann, query=query) == ["odd"]
+    await site.join("plain", name="xzy")
+    await site.join("odd", name=f"x{sign}y")
+    assert await names(ann, query=f"x{sign}y") == ["odd"]
 
 
 async def test_only_those_online_are_listed_where_asked_for(site: Site) -> None:
