@@ -8,7 +8,7 @@ import pytest
 from avchat.demo import site as demo
 from avchat.demo.bots import REPLIES, answer_to
 from avchat.demo.people import BY_ID
-from tests.support.client import Connection
+from tests.support.client import Connection, Frame
 from tests.support.server import Server
 from tests.support.websocket import WebSocketConnection
 
@@ -42,6 +42,11 @@ async def arrive(server: Server, member: str) -> Connection:
 async def conversation(connection: Connection, name: str) -> str:
     listed = (await connection.ok("conversations"))["conversations"]
     return next(entry["conversation"] for entry in listed if entry["name"] == name)
+
+
+def reads(connection: Connection, member: str) -> list[Frame]:
+    """The read marks of a member that came."""
+    return [frame for frame in connection.log if frame["type"] == "read" and frame["member"] == member]
 
 
 async def test_members_are_at_home_with_their_presence(maren: Connection) -> None:
@@ -78,7 +83,9 @@ async def test_a_bot_is_silent_while_a_person_is_there_as_its_member(lively: Ser
     sent = await maren.send("tomas", "Are you there yourself?")
     await tomas.event("message", conversation=sent["conversation"])
     await maren.send("oluwaseun", "And you?")
+    # An answer takes longer than any bot takes to read.
     await maren.event("message", **{"from": "oluwaseun"})
+    assert not reads(maren, "tomas")
     assert maren.messages(sent["conversation"]) == []
     await tomas.drop()
 
@@ -87,6 +94,7 @@ async def test_who_does_not_disturb_does_not_answer(maren: Connection) -> None:
     sent = await maren.send("priya", "How is the run?")
     await maren.send("ingrid", "Did the roof roll?")
     await maren.event("message", **{"from": "ingrid"})
+    assert not reads(maren, "priya")
     assert maren.messages(sent["conversation"]) == []
 
 
