@@ -92,6 +92,19 @@ async function sources() {
   return digest.digest("hex");
 }
 
+/** Private members that are called nothing but `this.name` anywhere: their names may be short. */
+async function ownNames() {
+  let text = "";
+  for (const entry of await readdir(join(here, "src"), {recursive: true, withFileTypes: true})) {
+    if (/\.tsx?$/.test(entry.name)) text += await readFile(join(entry.parentPath ?? entry.path, entry.name), "utf8");
+  }
+  text = text.replace(/\/\*[^]*?\*\/|\/\/.*/g, "");
+  const names = new Set([...text.matchAll(/private (?:readonly |async )*(\w+)/g)].map((match) => match[1]));
+  const own = [...names].filter((name) =>
+    !new RegExp(`(?<!this\\.|private (?:readonly |async )*)\\b${name}\\b`).test(text));
+  return new RegExp(`^(${own.join("|")})$`);
+}
+
 async function outputs() {
   const out = new Map();
   const bundle = async (entry, more) =>
@@ -101,22 +114,37 @@ async function outputs() {
   const loader = await squeeze(await bundle("src/loader.ts", {format: "iife"}));
   if (loader.split("__AVCHAT_CONFIG__").length !== 2) throw new Error("the loader must name __AVCHAT_CONFIG__ once");
   add("loader", "loader.js", loader);
-  const later = await bundle("src/more.ts", {format: "iife", globalName: "m", plugins: [shared, ...options.plugins]});
+  const languages = async (folder) => {
+    const texts = {};
+    for (const name of (await readdir(join(here, folder))).filter((x) => x.endsWith(".json")).sort()) {
+      texts[name.slice(0, -5)] = JSON.parse(await readFile(join(here, folder, name), "utf8"));
+    }
+    for (const [lang, own] of Object.entries(texts)) {
+      const missing = Object.keys(texts.en).filter((key) => !(key in own));
+      const unknown = Object.keys(own).filter((key) => !(key in texts.en));
+      if (missing.length || unknown.length) throw new Error(`${folder}/${lang}: missing ${missing}; unknown ${unknown}`);
+    }
+    return texts;
+  };
+  const addTexts = async (kind, folder) => {
+    for (const [lang, texts] of Object.entries(await languages(folder))) {
+      const text = `export default ${JSON.stringify(texts)}\n`;
+      add(`${kind}-${lang}`, `${kind}-${lang}.${hash(text).slice(0, 12)}.js`, text);
+    }
+  };
+  await addTexts("locale", "locales");
+  await addTexts("emoji", "locales/emoji");
+  const emoji = Object.fromEntries(Object.entries(files).filter(([key]) => key.startsWith("emoji-"))
+    .map(([key, name]) => [key.slice(6), `./${name}`]));
+  const later = await bundle("src/more.ts", {
+    format: "iife", globalName: "m", plugins: [shared, ...options.plugins], define: {EMOJI: JSON.stringify(emoji)}, external: ["./emoji-*"],
+  });
   const more = await squeeze(`export default (k) => { ${later}; return m; };`);
   add("more", `more.${hash(more).slice(0, 12)}.js`, more);
-  const chat = await squeeze(await bundle("src/chat.ts", {format: "esm", define: {MORE: JSON.stringify(`./${files.more}`)}, external: ["./more.*"]}));
+  const chat = await squeeze(await bundle("src/chat.ts", {
+    format: "esm", define: {MORE: JSON.stringify(`./${files.more}`)}, external: ["./more.*"], mangleProps: await ownNames(),
+  }));
   add("chat", `chat.${hash(chat).slice(0, 12)}.js`, chat);
-  const names = (await readdir(join(here, "locales"))).filter((name) => name.endsWith(".json")).sort();
-  const english = Object.keys(JSON.parse(await readFile(join(here, "locales/en.json"), "utf8")));
-  for (const name of names) {
-    const texts = JSON.parse(await readFile(join(here, "locales", name), "utf8"));
-    const missing = english.filter((key) => !(key in texts));
-    const unknown = Object.keys(texts).filter((key) => !english.includes(key));
-    if (missing.length || unknown.length) throw new Error(`${name}: missing ${missing}; unknown ${unknown}`);
-    const text = `export default ${JSON.stringify(texts)}\n`;
-    const lang = name.slice(0, -5);
-    add(`locale-${lang}`, `locale-${lang}.${hash(text).slice(0, 12)}.js`, text);
-  }
   out.set("manifest.json", `${JSON.stringify({source: await sources(), files}, null, 2)}\n`);
   return out;
 }

@@ -4,7 +4,7 @@ import {Hub} from "./core/leader";
 import type {Start} from "./core/types";
 import {mount} from "./mount";
 import type * as More from "./more";
-import {atRest, badgeTitle, idleness, leaving, memberLinks, openerKey, publishHeight, watching} from "./page";
+import {atRest, badgeTitle, leaving, memberLinks, publishHeight, watching} from "./page";
 
 import {kit} from "./ui/kit";
 import {source} from "./ui/later";
@@ -16,7 +16,7 @@ source.load = () => (import(MORE) as Promise<{default: (shared: typeof kit) => t
 export default function start({config, shadow, texts, lang, token, tokenUrl}: Start): void {
   const client = new Client({config, token, tokenUrl, link: (scope, ends) => new Hub(scope, config.base, config.key, ends)});
   const app = mount({shadow, config, texts, lang, client});
-  for (const deal of [badgeTitle, openerKey, memberLinks, idleness, leaving, watching, atRest]) deal(app);
+  for (const deal of [badgeTitle, memberLinks, leaving, watching, atRest]) deal(app);
   publishHeight();
   void client.start();
   // A page in the browser's back-forward cache holds no connection; one that comes back makes its own again.

@@ -4,10 +4,11 @@
  */
 export {tokens} from "./accent";
 export {default as sheet} from "./css/more.css";
-export {Guest} from "./ui/entry";
+export {settled} from "./rest";
+export {Entry} from "./ui/entry";
 export {Members} from "./ui/members";
 export {Menu} from "./ui/menu";
-export {aboutMenu, block, messageMenu, presenceMenu, remove, Status} from "./ui/menus";
+export {aboutMenu, block, messageMenu, presenceMenu, remove, restMenu, Status} from "./ui/menus";
 export {Phone} from "./ui/phone";
 export {Picker} from "./ui/picker";
 export {Report} from "./ui/report";

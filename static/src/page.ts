@@ -1,11 +1,9 @@
-/** The widget's dealings with the host page: title, opener key, links to members, idleness, what is on screen. */
+/** The widget's dealings with the host page: title, links to members, what is on screen. */
 import {partner} from "./core/store";
 import type {App} from "./ui/app";
-import {later} from "./ui/later";
+import {soon} from "./ui/later";
 import {unread} from "./ui/panel";
 import {show} from "./ui/window";
-
-const IDLE_MS = 60_000;
 
 /** Unread messages stand before the page's own title, whatever the page makes of it, and go without a trace. */
 export function badgeTitle(app: App): void {
@@ -20,26 +18,6 @@ export function badgeTitle(app: App): void {
   new MutationObserver(paint).observe(document.head, {childList: true, subtree: true, characterData: true});
 }
 
-/** `Alt+Shift+C`, or what the site chose, opens the chat; "" turns it off. */
-export function openerKey({ui, config}: App): void {
-  const parts = config.shortcut.toLowerCase().split("+");
-  const key = parts.pop();
-  if (!key) return;
-  addEventListener("keydown", (event) => {
-    const same = event.key.toLowerCase() === key || event.code === `Key${key.toUpperCase()}`;
-    const held = (name: string, on: boolean): boolean => parts.includes(name) === on;
-    if (event.defaultPrevented || !same || !held("alt", event.altKey) || !held("shift", event.shiftKey)
-      || !held("ctrl", event.ctrlKey) || !held("meta", event.metaKey)) return;
-    event.preventDefault();
-    if (ui.phone) {
-      ui.root.querySelector<HTMLElement>("[data-opener]")?.click();
-      return;
-    }
-    ui.set({panel: true});
-    ui.focus("[data-me], .panel input, .panel button");
-  });
-}
-
 /** `data-avchat-member` on any element of the page opens the conversation with that member. */
 export function memberLinks(app: App): void {
   document.addEventListener("click", (event) => {
@@ -48,26 +26,6 @@ export function memberLinks(app: App): void {
     event.preventDefault();
     void app.client.converse([member]).then((id) => id && show(app, id));
   });
-}
-
-/** Reports when nobody has touched the page for a minute, or it is hidden, and when somebody is back. */
-export function idleness({client}: App): void {
-  let timer = 0;
-  let idle = false;
-  const say = (on: boolean): void => {
-    if (on !== idle) client.idle(idle = on);
-  };
-  const touched = (): void => {
-    clearTimeout(timer);
-    if (document.hidden) return;
-    say(false);
-    timer = window.setTimeout(() => say(true), IDLE_MS);
-  };
-  for (const name of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart", "focus"]) {
-    addEventListener(name, touched, {capture: true, passive: true});
-  }
-  document.addEventListener("visibilitychange", () => (document.hidden ? say(true) : touched()));
-  touched();
 }
 
 /** Leaving the windows for the page takes their focus mark away; what is read there is not seen any more. */
@@ -129,9 +87,9 @@ export function publishHeight(): void {
   document.documentElement.style.setProperty("--avc-bar-height", "44px");
 }
 
-/** Fetches the second module while the page is at rest, so that menus open at once, also without a network. */
+/** Fetches the second module once the page is at rest: menus then open at once, also without a network. */
 export function atRest(app: App): void {
-  const load = (): void => void later(app);
-  if ("requestIdleCallback" in window) requestIdleCallback(load, {timeout: 10_000});
-  else setTimeout(load, 3_000);
+  const load = (): void => soon(app, (more) => more.settled(app));
+  if ("requestIdleCallback" in window) requestIdleCallback(load, {timeout: 5_000});
+  else setTimeout(load, 2_000);
 }

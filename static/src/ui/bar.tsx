@@ -6,7 +6,7 @@ import message from "icon:message-circle";
 import x from "icon:x";
 import {partner, type Conversation} from "../core/store";
 import {first, useApp, type App} from "./app";
-import {later} from "./later";
+import {soon} from "./later";
 import {Out} from "./out";
 import {called} from "./message";
 import {Panel, unread} from "./panel";
@@ -45,7 +45,6 @@ export function Bar(): VNode {
   const {client, ui, t, config} = app;
   const {state} = client;
   const shown = state.me ? fit(app, parseFloat(getComputedStyle(ui.root).fontSize)) : {open: new Set(), tabs: new Set(), slim: false, rest: []};
-  const more = ui.panel && client.nameless ? later(app) : null;
   // The newest is nearest to the panel, which is last.
   const row = [...state.tabs].reverse().map((tab) => state.conversations.get(tab.conversation)).filter((c): c is Conversation => !!c);
   const keys = (event: KeyboardEvent): void => {
@@ -67,7 +66,7 @@ export function Bar(): VNode {
     {shown.rest.length > 0 && <Overflow rest={shown.rest}/>}
     {row.map((conversation) => (shown.open.has(conversation.id) ? <Window key={conversation.id} conversation={conversation}/>
       : shown.tabs.has(conversation.id) ? <Tab key={conversation.id} conversation={conversation} slim={shown.slim}/> : null))}
-    {ui.panel ? (client.nameless ? more && <more.Guest/> : state.me ? <Panel/> : <Out/>) : <Opener/>}
+    {ui.panel ? (state.me ? <Panel/> : <Out/>) : <Opener/>}
   </div>;
 }
 
@@ -128,14 +127,8 @@ function Tab({conversation, slim}: {conversation: Conversation; slim: boolean}):
 
 function Overflow({rest}: {rest: Conversation[]}): VNode {
   const app = useApp();
-  const {client, ui, t} = app;
+  const {ui, t} = app;
   const text = t("moreTabs", {n: rest.length});
-  const open = ui.menu?.label === text;
-  return <button type="button" class="tab" aria-haspopup="menu" aria-expanded={open} onClick={(event) => ui.set({menu: {anchor: event.currentTarget, label: text, items: rest.map((conversation) => {
-    const other = partner(client.state, conversation);
-    return {
-      label: called(app, conversation), act: () => show(app, conversation.id),
-      mark: <Avatar id={other ?? conversation.id} member={other ? client.state.members.get(other) : undefined} room={!other} size={28} show={other ? presenceOf(app, other).show : undefined}/>,
-    };
-  })}})}><Icon d={chevronUp} c="s16"/><span class="num">{text}</span><Badge count={rest.reduce((sum, c) => sum + c.unread, 0)} mention={rest.some((c) => c.mention)}/></button>;
+  return <button type="button" class="tab" aria-haspopup="menu" aria-expanded={ui.menu?.label === text} onClick={({currentTarget}) => soon(app, ({restMenu}) => restMenu(app, rest, text, currentTarget))}>
+    <Icon d={chevronUp} c="s16"/><span class="num">{text}</span><Badge count={rest.reduce((sum, c) => sum + c.unread, 0)} mention={rest.some((c) => c.mention)}/></button>;
 }

@@ -19,7 +19,7 @@ import {first, of, useApp, type App, type Item} from "./app";
 import {called} from "./message";
 import {Avatar, Dot} from "./parts";
 import {h, useRef, type VNode} from "./vdom";
-import {inWords, presenceOf} from "./window";
+import {inWords, presenceOf, show} from "./window";
 
 export const SHOWS: Show[] = ["online", "chat", "away", "xa", "dnd", "invisible"];
 
@@ -147,7 +147,7 @@ export function presenceMenu(app: App, anchor: HTMLElement): void {
   const {client, ui, t} = app;
   const {show: now, statusText} = client.state;
   ui.set({menu: {anchor, label: t("yourPresence"), items: [
-    ...SHOWS.map((show) => ({label: t(`p_${show}`), mark: <Dot show={show}/>, checked: show === now, act: () => client.setPresence(show, statusText)})),
+    ...SHOWS.map((choice) => ({label: t(`p_${choice}`), mark: <Dot show={choice}/>, checked: choice === now, act: () => client.setPresence(choice, statusText)})),
     {label: t("setStatus"), icon: pencil, apart: true, act: () => { ui.set({status: true}); ui.focus(".status input"); }},
   ]}});
 }
@@ -166,4 +166,16 @@ export function Status(): VNode {
   return <form class="status" onSubmit={submit} onKeyDown={(event) => { if (event.key === "Escape") { event.stopPropagation(); ui.set({status: false}); ui.focus("[data-me]"); } }}>
     <label class="fld"><input ref={field} defaultValue={state.statusText} maxLength={state.limits.status} aria-label={t("status")} placeholder={t("status")}/></label>
     <button class="btn p">{t("save")}</button></form>;
+}
+
+/** The conversations whose tabs do not fit. */
+export function restMenu(app: App, rest: Conversation[], label: string, anchor: HTMLElement): void {
+  const {client: {state}, ui} = app;
+  ui.set({menu: {anchor, label, items: rest.map((conversation) => {
+    const other = partner(state, conversation);
+    return {
+      label: called(app, conversation), act: () => show(app, conversation.id),
+      mark: <Avatar id={other ?? conversation.id} member={other ? state.members.get(other) : undefined} room={!other} size={28} show={other ? presenceOf(app, other).show : undefined}/>,
+    };
+  })}});
 }

@@ -1,11 +1,10 @@
-/** Who is not in yet: "signed out", "no longer allowed", and the first loading. */
+/** The panel of who is not in yet. */
 import {h, type VNode} from "./vdom";
 import minus from "icon:minus";
-import ban from "icon:ban";
-import message from "icon:message-circle";
 import {useApp} from "./app";
+import {later} from "./later";
 import {Connection} from "./notes";
-import {Empty, IconButton, Rows} from "./parts";
+import {IconButton, Rows} from "./parts";
 
 export function Frame({children}: {children: VNode | VNode[]}): VNode {
   const {ui, t} = useApp();
@@ -21,10 +20,8 @@ export function Frame({children}: {children: VNode | VNode[]}): VNode {
 }
 
 export function Out(): VNode {
-  const {client: {state}, t} = useApp();
-  const {phase} = state.status;
-  return <Frame>{phase === "signed-out" ? <Empty icon={message} head={t("signedOut", {site: state.site})} text="">
-    <button type="button" class="btn p" onClick={() => location.reload()}>{t("signIn")}</button></Empty>
-    : phase === "refused" ? <Empty icon={ban} head={t("banned")} text=""/>
-      : [<Connection/>, <div class="list"><Rows/></div>]}</Frame>;
+  const app = useApp();
+  const {client: {state, nameless}} = app;
+  const more = nameless || ["signed-out", "refused"].includes(state.status.phase) ? later(app) : null;
+  return <Frame>{more ? <more.Entry/> : <div class="pane"><Connection/><div class="list"><Rows/></div></div>}</Frame>;
 }

@@ -7,7 +7,6 @@ import squarePen from "icon:square-pen";
 import usersIcon from "icon:users";
 import x from "icon:x";
 import {useApp, type View} from "./app";
-import {Guest} from "./entry";
 import {Out} from "./out";
 import {Connection} from "./notes";
 import {block, SHOWS, Status} from "./menus";
@@ -68,7 +67,7 @@ export function Phone(): VNode | null {
     if (event.key === "Escape") history.back();
   };
   return <div class="phone" role="region" aria-label={t("chat")} onKeyDown={keys}>
-    {client.nameless ? <Guest/> : !state.me ? <Out/> : page ? <div class="page" key={page.id}><Window conversation={page}/></div>
+    {!state.me ? <Out/> : page ? <div class="page" key={page.id}><Window conversation={page}/></div>
       : ui.view === "new" ? <div class="page" key="new"><Picker done={() => ui.set({view: "chats"})}/></div> : <Lists/>}
   </div>;
 }
