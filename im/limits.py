@@ -3,6 +3,7 @@
 A bucket holds the moment at which it will be full again, so that an idle one costs a number and no timer.
 """
 
+import math
 import time
 
 SENDS_PER_SECOND = 50.0
@@ -38,9 +39,8 @@ class Bucket:
         """
         now = time.monotonic()
         full_at = max(self.full_at, now) + 1 / rate
-        excess = full_at - now - burst / rate
-        if excess > 0:
-            return int(excess * 1000) + 1
+        if wait := _wait_ms(full_at - now - burst / rate):
+            return wait
         self.full_at = full_at
         return 0
 
@@ -62,8 +62,7 @@ class Buckets:
         bucket = self._buckets.get(who)
         if bucket is None:
             return 0
-        excess = bucket.full_at - time.monotonic() - (self._burst - 1) / self._rate
-        return int(excess * 1000) + 1 if excess > 0 else 0
+        return _wait_ms(bucket.full_at - time.monotonic() - (self._burst - 1) / self._rate)
 
     def _bucket(self, who: str) -> Bucket:
         bucket = self._buckets.get(who)
@@ -91,3 +90,8 @@ class Window:
             self.since, self.count = now, 0
         self.count += 1
         return self.count
+
+
+def _wait_ms(excess_s: float) -> int:
+    """Whole milliseconds to wait; what floating point adds or takes is no reason to."""
+    return max(0, math.ceil(excess_s * 1000 - 1e-3))

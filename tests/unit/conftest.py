@@ -1,9 +1,16 @@
 """Fixtures for units: each test begins with an empty memory."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 from django.core.cache import cache
+from django.db import connections
 
-from avchat.tenants import directory
+from avchat.tenants import directory, services
+from avchat.tenants.models import Site
+from im import database
+from im.node import Node
 
 
 @pytest.fixture(autouse=True)

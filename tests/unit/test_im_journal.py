@@ -1,0 +1,147 @@
+"""The journal: what shares a commit, what a fault does to it, and in which order things are told."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from avchat.tenants.models import Site
+from im import database, journal, transaction
+from im.errors import Refusal
+from im.journal import Write
+from im.models import Conversation, Member, Message, SiteVersion
+from im.node import Node
+from im.transaction import Event, Transaction
+from tests.support.desk import Desk
+
+
+def submitted(node: Node, site: Site, run: Callable[[Transaction], Any]) -> "asyncio.Future[Any]":
+    """Submits a write without waiting; the future has its result or its refusal."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    node.journal.submit(Write(site.pk, run, future.set_result))
+    return future
+
+
+def next_version(site: Site) -> Callable[[Transaction], int]:
+    return lambda tx: tx.next_version(site.pk)
+
+
+def stored_version(site: Site) -> int:
+    return SiteVersion.objects.get(site=site).version
+
+
+async def test_writes_that_wait_together_share_a_commit(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    commit = node.journal._commit
+
+    def counted(batch: list[Write]) -> Any:
+        sizes.append(len(batch))
+        return commit(batch)
+
+    monkeypatch.setattr(node.journal, "_commit", counted)
+    results = await asyncio.gather(*(submitted(node, site, next_version(site)) for _ in range(100)))
+    assert results == list(range(1, 101))
+    assert len(sizes) < 20
+    assert await database.read(stored_version, site) == 100
+
+
+async def test_one_bad_write_spoils_no_other(node: Node, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    def bad(tx: Transaction) -> None:
+        tx.next_version(site.pk)
+        raise ZeroDivisionError
+
+    futures = [submitted(node, site, bad if n == 5 else next_version(site)) for n in range(10)]
+    results = await asyncio.gather(*futures)
+    refused = results.pop(5)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "unavailable"
+    assert results == list(range(1, 10))
+    assert await database.read(stored_version, site) == 9
+    assert "A write failed" in caplog.text
+
+
+async def test_a_database_that_is_lost_for_a_moment_loses_and_doubles_nothing(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = Desk(node, site, "ann"), Desk(node, site, "bob")
+    await bob.sit()
+    await ann.sit()
+    finish = Transaction.finish
+    faults = iter([True, True, False])
+
+    def faulty(tx: Transaction) -> None:
+        finish(tx)
+        if next(faults, False):
+            raise OperationalError("server has gone away")
+
+    monkeypatch.setattr(Transaction, "finish", faulty)
+    answers = await asyncio.gather(
+        *(ann.ask("message.send", to={"member": "bob"}, body=str(n), key=str(n)) for n in range(20))
+    )
+    assert [answer["seq"] for answer in answers] == list(range(1, 21))
+    assert [frame["seq"] for frame in bob.of("message")] == list(range(1, 21))
+    assert await database.read(Message.objects.count) == 20
+
+
+async def test_a_database_that_stays_away_is_said_to_be_unavailable(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(tx: Transaction) -> None:
+        raise OperationalError("server has gone away")
+
+    monkeypatch.setattr(journal, "RETRY_S", 0.05)
+    monkeypatch.setattr(Transaction, "finish", lost)
+    with pytest.raises(Refusal) as refused:
+        await node.journal.write(site.pk, next_version(site))
+    assert refused.value.code == "unavailable"
+    assert refused.value.retry_ms
+    monkeypatch.undo()
+    assert await node.journal.write(site.pk, next_version(site)) == 1
+
+
+async def test_what_was_rolled_back_is_not_remembered(node: Node, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, bob, eve = (Desk(node, site, sub) for sub in ("ann", "bob", "eve"))
+    for desk in (ann, bob, eve):
+        await desk.sit()
+    ids: dict[str, int] = dict(await database.read(lambda: list(Member.objects.values_list("sub", "id"))))
+    monkeypatch.setattr(transaction, "_members", {})
+
+    def doomed(tx: Transaction) -> None:
+        tx.open_room(site.pk, {ids["ann"]: "ann", ids["eve"]: "eve"}, name="never")
+        raise ZeroDivisionError
+
+    with pytest.raises(Refusal):
+        await node.journal.write(site.pk, doomed)
+    assert transaction._members == {}
+    made = await ann.ask("conversation.create", members=["bob"], name="real")
+    answer = await eve.ask("message.send", to={"conversation": made["conversation"]}, body="hello?", key="1")
+    assert answer["code"] == "not-found"
+    assert await database.read(Conversation.objects.count) == 1
+
+
+async def test_an_answer_comes_before_what_it_causes_and_events_in_the_order_of_versions(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(node.journal, "_route", lambda event: told.append(f"event {event.version}"))
+
+    def emitting(tx: Transaction) -> str:
+        version = tx.next_version(site.pk)
+        tx.emit(Event(site.pk, version, [], None))
+        return f"answer {version}"
+
+    for _ in range(3):
+        node.journal.submit(Write(site.pk, emitting, told.append))
+    await node.journal.write(site.pk, next_version(site))
+    assert told == ["answer 1", "event 1", "answer 2", "event 2", "answer 3", "event 3"]
+
+
+async def test_the_journal_stores_what_was_submitted_before_it_stops(transactional_db: None, site: Site) -> None:
+    node = Node()
+    futures = [submitted(node, site, next_version(site)) for _ in range(30)]
+    await asyncio.to_thread(node.journal.stop)
+    assert await asyncio.gather(*futures) == list(range(1, 31))
