@@ -31,7 +31,7 @@ const TOGETHER_MS = 5 * 60_000;
 export function arrange(conversation: Conversation, outgoing: readonly Outgoing[], me: string, online: boolean): Part[] {
   const parts: Part[] = [];
   const marks = Object.entries(conversation.read).filter(([id]) => id !== me && conversation.members.includes(id)).map(([, mark]) => mark);
-  let day = 0;
+  let day = -1;
   let group: (Part & {kind: "group"}) | null = null;
   let last = 0;
   const ticks = new Map<Delivery, Bubble>();

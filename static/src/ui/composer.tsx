@@ -107,7 +107,7 @@ export function Composer({conversation}: {conversation: Conversation}): VNode {
       <IconButton icon={x} i="s16" c="sm" label={win.edit ? t("stopEditing") : t("stopReplying")} onClick={cancel}/></div>}
     <div class="cmp">
       <div class="box">
-        <textarea ref={field} rows={1} dir="auto" aria-label={t("writeTo", {name: to})} placeholder={t("writeTo", {name: to})}
+        <textarea ref={field} rows={1} dir={text ? "auto" : undefined} aria-label={t("writeTo", {name: to})} placeholder={t("writeTo", {name: to})}
           data-box={id} onInput={input} onKeyDown={keys} enterkeyhint="send"/>
         <IconButton icon={smile} label={t("emojiButton")} expanded={ui.menu?.label === t("emojiButton") && ui.active === id}
           onClick={(event) => ui.set({menu: {anchor: event.currentTarget as HTMLElement, label: t("emojiButton"), pick: insert}})}/>
