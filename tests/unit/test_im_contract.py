@@ -50,8 +50,7 @@ def test_a_cursor_is_good_for_a_day_and_not_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "a.b", "a.b.c.d", "a.-1.0", "a.0.-1", "a.f" + "f" * 40 + ".0", "a. 1.0\u0000"]
+    "text", ["", "x", "a.b", "a.b.c.d", "a.-1.0", "a.0.-1", "a.f" + "f" * 40 + ".0", "a.1.0\0"]
 )
 def test_what_is_no_cursor_is_none(text: str) -> None:
-    at = parse(text)
-    assert at is None or at == Cursor("a", 1, 0)
+    assert parse(text) is None
