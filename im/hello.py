@@ -5,6 +5,7 @@ state is read after that, in one snapshot. So nothing falls between the answer a
 """
 
 import asyncio
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,8 @@ from im.transaction import Blocks, read_blocks
 
 if TYPE_CHECKING:
     from im.node import Node
+
+logger = logging.getLogger(__name__)
 
 NOTE_S = 30.0
 """How often a site's last connection is noted, in seconds."""
@@ -82,6 +85,10 @@ async def welcome(node: "Node", data: bytes | str, *, origin: str | None, addres
             node.failed_hellos.take(address)
         refusal.id = refusal.id or (frame.id if frame else None)
         raise
+    except Exception:
+        logger.exception("A hello could not be answered")
+        id = frame.id if frame else None
+        raise Refusal("unavailable", "The service does not answer; try again.", retry_ms=1000, id=id) from None
 
 
 async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | None) -> Welcome:

@@ -5,6 +5,7 @@ no origin is let in, because the session's id decides.
 """
 
 import asyncio
+import logging
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,8 @@ from im.handler import Handler
 from im.hello import welcome
 from im.protocol import MAX_FRAME
 from im.transports.base import Consumer
+
+logger = logging.getLogger(__name__)
 
 MAX_POST = 1024 * 1024
 MAX_FRAMES = 1000
@@ -64,6 +67,9 @@ class HttpConsumer(Consumer):
                 await self.answer()
         except Refusal as refusal:
             await self.refuse(refusal)
+        except Exception:
+            logger.exception("A request could not be answered")
+            await self.refuse(Refusal("unavailable", "The service does not answer; try again.", retry_ms=1000))
 
     async def http_disconnect(self, message: dict[str, Any]) -> None:
         """The client is gone, or has its answer."""

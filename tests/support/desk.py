@@ -4,11 +4,10 @@ import asyncio
 import json
 from typing import Any
 
-import msgspec
-
 from avchat.tenants import directory, tokens
 from avchat.tenants.models import Site
 from im import database
+from im.errors import encode
 from im.hello import welcome
 from im.node import Node
 
@@ -33,7 +32,7 @@ class Desk:
         welcomed = await welcome(self.node, data, origin=None, address="127.0.0.1", port=self)
         self.handler = welcomed.handler
         self.handler.release(welcomed.changes, welcomed.up_to)
-        reply: Frame = msgspec.to_builtins(welcomed.reply)
+        reply: Frame = json.loads(encode(welcomed.reply))
         self.cursor = reply["cursor"]
         return reply
 

@@ -49,8 +49,6 @@ def test_a_cursor_is_good_for_a_day_and_not_for_ever() -> None:
     assert at._replace(minute=at.minute - int(LIFE_S / 60) - 1).expired
 
 
-@pytest.mark.parametrize(
-    "text", ["", "x", "a.b", "a.b.c.d", "a.-1.0", "a.0.-1", "a.f" + "f" * 40 + ".0", "a.1.0\0"]
-)
+@pytest.mark.parametrize("text", ["", "x", "a.b", "a.b.c.d", "a.-1.0", "a.0.-1", "a.f" + "f" * 40 + ".0", "a.1.0\0"])
 def test_what_is_no_cursor_is_none(text: str) -> None:
     assert parse(text) is None

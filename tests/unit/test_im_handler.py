@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from django.db import OperationalError
 
 from avchat.tenants.models import Site
-from im import database, handler, limits
+from im import database, handler, hello, limits
+from im.errors import Refusal
 from im.node import Node
 from tests.support.desk import Desk
 
@@ -94,3 +96,20 @@ async def test_the_rates_of_a_member_are_those_of_all_its_connections_together(
     assert answers[-1]["code"] == "rate-limited"
     assert answers[-1]["retry_ms"] > 0
     assert (await ann.ask("ping"))["type"] == "ok"
+
+
+async def test_a_hello_that_the_database_does_not_answer_is_told_to_come_again(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: object) -> None:
+        raise OperationalError("server has gone away")
+
+    ann = Desk(node, site, "ann")
+    monkeypatch.setattr(hello, "_state", broken)
+    with pytest.raises(Refusal) as refused:
+        await ann.sit()
+    assert refused.value.code == "unavailable"
+    assert node.router.all() == []
+    monkeypatch.undo()
+    assert (await ann.sit())["type"] == "ok"
+    assert "A hello could not be answered" in caplog.text
