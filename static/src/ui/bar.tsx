@@ -86,25 +86,18 @@ function Opener(): VNode {
     ui.focus("[data-me], .panel input, .panel button");
   };
   const here = client.onlineCount;
-  return <button type="button" class="tab chat" data-opener aria-expanded={false} aria-label={[t("chat"), sum ? t("unreadCount", {n: sum}) : here !== null && t("onlineCount", {n: here})].filter(Boolean).join(", ")} onClick={open}>
+  return <button type="button" class="tab chat" data-opener aria-expanded={false} onClick={open}>
     <Icon d={message}/><span class="sp">{t("chat")}</span>
-    {sum ? <Badge count={sum}/> : here !== null && <span class="here"><Dot show={here ? "online" : "offline"}/><span class="num">{t("onlineCount", {n: here})}</span></span>}
+    {sum ? <Badge count={sum}/> : !!here && <span class="here"><Dot show="online"/><span class="num">{t("onlineCount", {n: here})}</span></span>}
     <Icon d={chevronUp} c="s16"/></button>;
 }
 
 /** What stands at the end of a tab: typing, a failed message, a mention, a count. */
 function Mark({conversation}: {conversation: Conversation}): VNode | null {
-  const {client} = useApp();
-  if (client.outbox.of(conversation.id).some((item) => item.failed)) return <span class="alert"><Icon d={alert} c="s16"/></span>;
-  if ([...conversation.typing.values()].some((until) => until > Date.now())) return <span class="dots"><i/><i/><i/></span>;
+  const {client, t} = useApp();
+  if (client.outbox.of(conversation.id).some((item) => item.failed)) return <span class="alert"><Icon d={alert} c="s16"/><span class="vh">, {t("notSent")}</span></span>;
+  if ([...conversation.typing.values()].some((until) => until > Date.now())) return <span class="dots" aria-hidden="true"><i/><i/><i/></span>;
   return <Badge count={conversation.unread} mention={conversation.mention}/>;
-}
-
-function label(app: App, conversation: Conversation): string {
-  const {client: {state, outbox}, t} = app;
-  const other = partner(state, conversation);
-  return [called(app, conversation), other && t(`p_${presenceOf(app, other).show}`), conversation.unread && t("unreadCount", {n: conversation.unread}),
-    outbox.of(conversation.id).some((item) => item.failed) && t("notSent")].filter(Boolean).join(", ");
 }
 
 function Tab({conversation, slim}: {conversation: Conversation; slim: boolean}): VNode {
@@ -112,15 +105,16 @@ function Tab({conversation, slim}: {conversation: Conversation; slim: boolean}):
   const {client, ui, t} = app;
   const other = partner(client.state, conversation);
   const name = called(app, conversation);
+  const shown = other ? first(name) : name;
   const close = (): void => {
     client.close(conversation.id);
     ui.focus("[data-opener], [data-me]");
   };
   return <div class={`tabw ${slim ? "slim" : ""}`}>
-    <button type="button" class="tab" data-tab={conversation.id} aria-expanded={false} aria-controls={`w-${conversation.id}`} aria-label={label(app, conversation)} title={slim ? name : undefined}
+    <button type="button" class="tab" data-tab={conversation.id} aria-expanded={false} aria-controls={`w-${conversation.id}`} title={slim ? name : undefined}
       onClick={() => show(app, conversation.id)} onKeyDown={(event) => { if (event.key === "Delete") close(); }}>
       <Avatar id={other ?? conversation.id} member={other ? client.state.members.get(other) : undefined} room={!other} size={28} show={other ? presenceOf(app, other).show : undefined}/>
-      <span class="tr">{other ? first(name) : name}</span><Mark conversation={conversation}/></button>
+      <span class="tr">{shown}</span><span class="vh">{name.slice(shown.length)}{other && `, ${t(`p_${presenceOf(app, other).show}`)}`}</span><Mark conversation={conversation}/></button>
     <IconButton icon={x} i="s16" c="sm x" label={t("closeTab", {name})} onClick={close}/>
   </div>;
 }

@@ -15,8 +15,8 @@ export function Frame({children}: {children: VNode | VNode[]}): VNode {
       ui.focus("[data-opener]");
     }
   };
-  return <section class="panel" aria-label={t("chat")} onKeyDown={(event) => { if (event.key === "Escape") close(); }}>
-    <div class="ph"><h2 class="sp">{t("chat")}</h2><IconButton icon={minus} label={t("minimise")} onClick={close}/></div>{children}</section>;
+  return <div class="panel" onKeyDown={(event) => { if (event.key === "Escape") close(); }}>
+    <div class="ph"><h2 class="sp">{t("chat")}</h2><IconButton icon={minus} label={t("minimise")} onClick={close}/></div>{children}</div>;
 }
 
 export function Out(): VNode {

@@ -41,7 +41,7 @@ export function Panel(): VNode {
   };
   const menu = ui.menu?.label === t("yourPresence");
   const more = ui.view === "new" || ui.status ? later(app) : null;
-  return <section class="panel" aria-label={t("chat")} onKeyDown={keys}>
+  return <div class="panel" onKeyDown={keys}>
     {ui.view === "new" ? (more ? <more.Picker done={() => ui.set({view: "chats"})}/> : <div class="pane"><Rows/></div>) : <div class="pane">
       <div class="ph"><Avatar id={me.id} member={me} size={36} show={client.state.show}/>
         <div class="who"><button type="button" class="nm" data-me aria-haspopup="menu" aria-expanded={menu} aria-label={t("presenceButton", {show: t(`p_${client.state.show}`)})}
@@ -54,7 +54,7 @@ export function Panel(): VNode {
       <Tabs/>
       {ui.view === "chats" ? <Chats/> : <People/>}
     </div>}
-  </section>;
+  </div>;
 }
 
 function Tabs(): VNode {
@@ -64,7 +64,7 @@ function Tabs(): VNode {
   const tab = (view: "chats" | "people"): VNode => {
     const on = (ui.view === "chats") === (view === "chats");
     return <button type="button" role="tab" id={`avc-tab-${view}`} aria-controls={on ? "avc-list" : undefined} aria-selected={on} tabIndex={on ? 0 : -1}
-      onClick={() => ui.set({view})} aria-label={view === "chats" && sum ? t("chatsUnread", {n: sum}) : undefined}>{t(view)}{view === "chats" && <Badge count={sum}/>}</button>;
+      onClick={() => ui.set({view})}>{t(view)}{view === "chats" && <Badge count={sum}/>}</button>;
   };
   return <div class="seg" role="tablist" aria-label={t("chat")} onKeyDown={(event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
@@ -121,11 +121,11 @@ export function Chats(): VNode {
             const name = called(app, conversation);
             const size = ui.phone ? 48 : 32;
             return <li key={conversation.id}><button type="button" class={`row inset ${conversation.unread ? "un" : ""}`} data-row={other} data-conversation={conversation.id}
-              aria-label={[name, other && t(`p_${presenceOf(app, other).show}`), conversation.unread && t("unreadCount", {n: conversation.unread})].filter(Boolean).join(", ")} onClick={() => show(app, conversation.id)}>
+              onClick={() => show(app, conversation.id)}>
               <Avatar id={other ?? conversation.id} member={other ? state.members.get(other) : undefined} room={!other} size={size} show={other ? presenceOf(app, other).show : undefined}/>
-              <span class="tx"><b class="tr"><bdi>{name}</bdi></b><small class="tr" dir="auto">{gist(app, conversation)}</small></span>
+              <span class="tx"><b class="tr"><bdi>{name}</bdi>{other && <span class="vh">, {t(`p_${presenceOf(app, other).show}`)}</span>}</b><small class="tr" dir="auto">{gist(app, conversation)}</small></span>
               <span class="rt"><span class="num">{conversation.last && app.brief(conversation.last.time)}</span>
-                <span class="bs">{conversation.mention && <Badge count={1} mention/>}<Badge count={conversation.unread}/></span></span></button></li>;
+                <span class="bs">{conversation.mention && <Badge count={conversation.unread} mention/>}<Badge count={conversation.unread}/></span></span></button></li>;
           })}</ul>}
   </div>;
 }
@@ -156,9 +156,9 @@ export function People(): VNode {
     const presence = presenceOf(app, id);
     const member = state.members.get(id);
     const words = inWords(app, presence);
-    return <li key={id}><button type="button" class={`row inset ${presence.show === "offline" ? "offl" : ""}`} data-row={id} aria-label={[member?.name ?? id, words, presence.status].filter(Boolean).join(", ")} onClick={() => talk(id)}>
+    return <li key={id}><button type="button" class={`row inset ${presence.show === "offline" ? "offl" : ""}`} data-row={id} onClick={() => talk(id)}>
       <Avatar id={id} member={member} size={ui.phone ? 48 : 32} show={presence.show}/>
-      <span class="tx"><b class="tr"><bdi>{member?.name ?? id}</bdi></b>{(presence.status || presence.show === "offline") && <small class="tr" dir="auto">{presence.status || words}</small>}</span></button></li>;
+      <span class="tx"><b class="tr"><bdi>{member?.name ?? id}</bdi>{presence.show !== "offline" && <span class="vh">, {words}</span>}</b>{(presence.status || presence.show === "offline") && <small class="tr" dir="auto">{presence.status || words}</small>}</span></button></li>;
   };
   const section = (head: string, ids: string[]): VNode | null => ids.length
     ? <div><h3>{head} <span class="num">{app.number(ids.length)}</span></h3><ul>{ids.sort(byName).map(row)}</ul></div> : null;

@@ -54,11 +54,12 @@ export function Avatar({id, member, size = 32, show, room}: AvatarProps): VNode 
   </span>;
 }
 
-/** Above 99 a count is "99+"; by name it is "@". */
+/** Above 99 a count is "99+"; by name it is "@". Who listens hears it in words. */
 export function Badge({count, mention}: {count: number; mention?: boolean}): VNode | null {
-  const {number} = useApp();
-  if (mention) return <span class="badge m" aria-hidden="true">@</span>;
-  return count > 0 ? <span class="badge" aria-hidden="true">{count > 99 ? `${number(99)}+` : number(count)}</span> : null;
+  const {number, t} = useApp();
+  if (count < 1) return null;
+  return <span class={mention ? "badge m" : "badge"}><span aria-hidden="true">{mention ? "@" : count > 99 ? `${number(99)}+` : number(count)}</span>
+    <span class="vh">, {t(mention ? "mentioned" : "unreadCount", {n: count})}</span></span>;
 }
 
 export const Empty = ({icon, head, text, children}: {icon: string; head: string; text: string; children?: Child}): VNode =>

@@ -59,8 +59,8 @@ export function Phone(): VNode | null {
       ui.set({full: true, view: "chats"});
       ui.focus(".phone button");
     };
-    return <button type="button" class={`fab ${config.side === "start" ? "start" : ""}`} data-opener aria-label={[t("chat"), sum && t("unreadCount", {n: sum})].filter(Boolean).join(", ")} onClick={open}>
-      <Icon d={message} c="s22"/><Badge count={sum}/></button>;
+    return <button type="button" class={`fab ${config.side === "start" ? "start" : ""}`} data-opener title={t("chat")} onClick={open}>
+      <Icon d={message} c="s22"/><span class="vh">{t("chat")}</span><Badge count={sum}/></button>;
   }
   const page = ui.page && state.conversations.get(ui.page);
   const keys = (event: KeyboardEvent): void => {
@@ -78,7 +78,7 @@ function Lists(): VNode {
   const me = client.state.me!;
   const sum = unread(app);
   const tab = (view: View, icon: string): VNode => <button type="button" role="tab" id={`avc-tab-${view}`} aria-selected={ui.view === view}
-    aria-controls={ui.view === view ? "avc-list" : undefined} aria-label={view === "chats" && sum ? t("chatsUnread", {n: sum}) : undefined} onClick={() => ui.set({view, query: ""})}>
+    aria-controls={ui.view === view ? "avc-list" : undefined} onClick={() => ui.set({view, query: ""})}>
     <Icon d={icon} c="s22"/>{t(view)}{view === "chats" && <Badge count={sum}/>}</button>;
   return <div class="page root-page">
     <div class="hd"><Avatar id={me.id} member={me} size={36} show={client.state.show}/><h2>{t(ui.view)}</h2><span class="acts">
