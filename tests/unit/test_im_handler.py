@@ -85,6 +85,7 @@ async def test_the_rates_of_a_member_are_those_of_all_its_connections_together(
     node: Node, site: Site, ann: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SEND_BURST", 4)
+    monkeypatch.setattr(limits, "SENDS_PER_SECOND", 0.001)
     other = Desk(node, site, "ann")
     await other.sit()
     answers = [
