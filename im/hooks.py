@@ -23,5 +23,5 @@ attached: list[Callable[["Handler"], None]] = []
 departed: list[Callable[["Handler"], None]] = []
 """A connection is gone for good."""
 
-blocks_changed: list[Callable[[int, int, int], None]] = []
-"""(site, owner, member): one has blocked the other, or no longer does."""
+blocks_changed: list[Callable[["Node", int, int], None]] = []
+"""(node, owner, member): one has blocked the other, or no longer does."""

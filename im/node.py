@@ -4,6 +4,7 @@ import asyncio
 import random
 import secrets
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 
@@ -39,6 +40,8 @@ class Node:
         self.connections = Buckets(CONNECTIONS_PER_SECOND, CONNECTION_BURST)
         self.failed_hellos = Buckets(FAILED_HELLOS_PER_SECOND, FAILED_HELLO_BURST)
         self.draining = False
+        # What other parts of the product keep for this node, by its class.
+        self.parts: dict[type, Any] = {}
         for hook in hooks.started:
             hook(self)
 

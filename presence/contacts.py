@@ -5,6 +5,7 @@ from functools import partial
 from im import blocks, dispatch, events, hooks, members
 from im.caller import Caller
 from im.errors import Refusal, encode
+from im.handler import Handler
 from im.models import Block, Contact, Member
 from im.protocol import BlockAdd, BlockRemove, ContactAdd, ContactRemove, Contacts
 from im.replay import contacts_event, contacts_of
@@ -22,7 +23,7 @@ def listed(caller: Caller, frame: Contacts) -> events.ContactsOk:
 
 
 @dispatch.stored(ContactAdd)
-def add(tx: Transaction, caller: Caller, origin: object, frame: ContactAdd) -> None:
+def add(tx: Transaction, caller: Caller, origin: Handler, frame: ContactAdd) -> None:
     """Adds a member to the caller's contacts."""
     other = _other(caller, frame.member)
     if _put(Contact, caller, other):
@@ -30,7 +31,7 @@ def add(tx: Transaction, caller: Caller, origin: object, frame: ContactAdd) -> N
 
 
 @dispatch.stored(ContactRemove)
-def remove(tx: Transaction, caller: Caller, origin: object, frame: ContactRemove) -> None:
+def remove(tx: Transaction, caller: Caller, origin: Handler, frame: ContactRemove) -> None:
     """Takes a member out of the caller's contacts."""
     other = _other(caller, frame.member)
     if _take(Contact, caller, other):
@@ -38,19 +39,19 @@ def remove(tx: Transaction, caller: Caller, origin: object, frame: ContactRemove
 
 
 @dispatch.stored(BlockAdd)
-def block(tx: Transaction, caller: Caller, origin: object, frame: BlockAdd) -> None:
+def block(tx: Transaction, caller: Caller, origin: Handler, frame: BlockAdd) -> None:
     """Blocks a member, who cannot tell."""
     other = _other(caller, frame.member)
     if _put(Block, caller, other):
-        _blocks_changed(tx, caller, other, _tell(tx, caller, origin))
+        _blocks_changed(tx, caller, other, _tell(tx, caller, origin), origin)
 
 
 @dispatch.stored(BlockRemove)
-def unblock(tx: Transaction, caller: Caller, origin: object, frame: BlockRemove) -> None:
+def unblock(tx: Transaction, caller: Caller, origin: Handler, frame: BlockRemove) -> None:
     """Lifts a block."""
     other = _other(caller, frame.member)
     if _take(Block, caller, other):
-        _blocks_changed(tx, caller, other, _tell(tx, caller, origin))
+        _blocks_changed(tx, caller, other, _tell(tx, caller, origin), origin)
 
 
 def _other(caller: Caller, sub: str) -> int:
@@ -75,7 +76,7 @@ def _take(model: type[Contact] | type[Block], caller: Caller, other: int) -> boo
     return bool(rows.delete()[0])
 
 
-def _tell(tx: Transaction, caller: Caller, origin: object) -> int:
+def _tell(tx: Transaction, caller: Caller, origin: Handler) -> int:
     version = tx.next_version(caller.site_id)
     Member.objects.filter(site=caller.site_id, id=caller.id).update(version=version)
     event = contacts_event(caller.site_id, caller.id, tx.cursor(caller.site_id, version))
@@ -83,9 +84,9 @@ def _tell(tx: Transaction, caller: Caller, origin: object) -> int:
     return version
 
 
-def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int) -> None:
+def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int, origin: Handler) -> None:
     tx.blocks_changed(caller.site_id, version)
     for member in (caller.id, other):
         tx.after(partial(blocks.update, member, read_blocks(caller.site_id, member)))
     for hook in hooks.blocks_changed:
-        tx.after(partial(hook, caller.site_id, caller.id, other))
+        tx.after(partial(hook, origin.node, caller.id, other))

@@ -143,7 +143,7 @@ class Monitor:
             return None
         return NOBODY if blocks.apart(handler.caller.id, entry.member) else entry.public()
 
-    def blocks_changed(self, site_id: int, owner: int, member: int) -> None:
+    def blocks_changed(self, owner: int, member: int) -> None:
         """Two no longer see each other, or do again."""
         for one, other in ((owner, member), (member, owner)):
             entry = self.board.entry(one)
@@ -198,24 +198,21 @@ class Monitor:
         handler.missed = {*(handler.missed or ()), *subs}
 
 
-_monitors: dict["Node", Monitor] = {}
-
-
 def of(node: "Node") -> Monitor:
     """The monitor of a node."""
-    return _monitors[node]
+    monitor: Monitor = node.parts[Monitor]
+    return monitor
 
 
 def _start(node: "Node") -> None:
-    _monitors.clear()
-    monitor = _monitors[node] = Monitor(node)
-    hooks.arrived[:] = [monitor.arrived]
-    hooks.attached[:] = [monitor.attached]
-    hooks.departed[:] = [monitor.departed]
-    hooks.blocks_changed[:] = [monitor.blocks_changed]
+    node.parts[Monitor] = Monitor(node)
 
 
 hooks.started.append(_start)
+hooks.arrived.append(lambda handler, choice: of(handler.node).arrived(handler, choice))
+hooks.attached.append(lambda handler: of(handler.node).attached(handler))
+hooks.departed.append(lambda handler: of(handler.node).departed(handler))
+hooks.blocks_changed.append(lambda node, owner, member: of(node).blocks_changed(owner, member))
 
 
 def _note_seen(node: "Node", entry: Entry) -> None:
