@@ -61,6 +61,8 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("AVCHAT_DATABASE_URL", default=f"sqlite:///{VAR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Each thread keeps its connection: opening one costs more than a group commit's worth of statements.
+    DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["OPTIONS"] = {
         # A write transaction takes its lock at once instead of failing half-way; a commit is on the disk before it
         # returns.
