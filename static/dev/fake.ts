@@ -127,9 +127,14 @@ export class FakeLink implements Link {
   }
 }
 
-export function fake(scene: Scene, patch: Partial<Config> = {}): {client: Client; link: () => FakeLink; config: Config} {
+/** `before` prepares the link before it is used. */
+export function fake(scene: Scene, patch: Partial<Config> = {}, before?: (link: FakeLink) => void): {client: Client; link: () => FakeLink; config: Config} {
   let link: FakeLink | null = null;
   const made = {...config, ...patch};
-  const client = new Client({config: made, token: "fake", link: (_scope, ends) => (link = new FakeLink(scene, ends))});
+  const client = new Client({config: made, token: "fake", link: (_scope, ends) => {
+    link = new FakeLink(scene, ends);
+    before?.(link);
+    return link;
+  }});
   return {client, link: () => link!, config: made};
 }

@@ -26,7 +26,7 @@ function openerKey({ui, config}: App): void {
     }
     ui.set({panel: true});
     ui.focus("[data-me], .panel input, .panel button");
-  });
+  }, true);
 }
 
 /** Reports when nobody has touched the page for a minute, or it is hidden, and when somebody is back. */

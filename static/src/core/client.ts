@@ -6,7 +6,7 @@ import type {Credentials, Status} from "./connection";
 import {echo} from "./echo";
 import type {Link, LinkEnds} from "./leader";
 import {Outbox, type Outgoing} from "./outbox";
-import {apply, empty, enter, learn, merge, partner, type Conversation} from "./store";
+import {apply, empty, enter, learn, merge, partner, whole, type Conversation} from "./store";
 import type {Config, Entry, Frame, Hello, Member, Message, Show, Tab} from "./types";
 import {claims, kept} from "./util";
 
@@ -237,7 +237,7 @@ export class Client {
       for (const entry of conversations as Entry[]) {
         const conversation = enter(this.state, entry);
         const {last} = entry;
-        if (announce && last) this.arrived(conversation.id, last, entry.unread > 0);
+        if (announce && last) this.arrived(conversation.id, whole(last), entry.unread > 0);
       }
       this.state.tabs = this.state.tabs.filter((tab) => this.state.conversations.has(tab.conversation) || !wanted.includes(tab.conversation));
     } finally {

@@ -58,7 +58,8 @@ export function learn(state: State, members: Member[]): void {
 }
 
 /** A message with what a deleted, hidden or system one lacks. */
-const whole = (message: Message): Message => ({...message, body: message.body ?? "", from: message.from ?? ""});
+export const whole = (message: Partial<Message> & {seq: number}): Message =>
+  ({...message, body: message.body ?? "", from: message.from ?? "", time: message.time ?? 0});
 
 const blank = (): Conversation => ({
   id: "", kind: "pair", name: "", members: [], last: null, unread: 0, mention: false, read: {}, seq: 0, messages: [],
@@ -81,7 +82,7 @@ export function enter(state: State, entry: Entry): Conversation {
 }
 
 /** Puts messages in by seq: older ones before, newer ones after; one that is there already is replaced. */
-export function merge(conversation: Conversation, messages: Message[]): void {
+export function merge(conversation: Conversation, messages: Array<Partial<Message> & {seq: number}>): void {
   const all = new Map(conversation.messages.map((message) => [message.seq, message]));
   for (const message of messages) all.set(message.seq, whole(message));
   conversation.messages = [...all.values()].sort((a, b) => a.seq - b.seq);

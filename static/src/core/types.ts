@@ -1,39 +1,20 @@
 /** What the widget knows of the world: the wire's entities, and the settings that come with the page. */
+import type {Conversation, Member, Message as Told, Presence, ReadMark, System, Tab} from "../protocol";
 
-export type Show = "online" | "chat" | "away" | "xa" | "dnd" | "invisible" | "offline";
+export type {Member, Presence, System, Tab} from "../protocol";
+export type Show = Presence["show"];
+export type Mark = ReadMark;
+/** A conversation as it is told; the widget keeps more of it (see store.ts). */
+export type Entry = Conversation;
 
-export interface Member { id: string; name: string; avatar?: string | null; role?: string; url?: string | null }
-export interface Presence { show: Show; status: string; since: number }
-export interface System { kind: string; member?: string; by?: string; name?: string }
-
-export interface Message {
-  seq: number;
+/** A message, whole: what a deleted or hidden one lacks is empty. */
+export interface Message extends Omit<Told, "conversation"> {
   from: string;
   body: string;
   time: number;
-  key?: string;
-  edited?: number;
-  reply_to?: number;
-  reactions?: Record<string, string[]>;
-  deleted?: boolean;
-  hidden?: boolean;
   system?: System;
 }
 
-export interface Mark { seq: number; time: number }
-export interface Entry {
-  conversation: string;
-  kind: "pair" | "group";
-  name: string;
-  members: Member[];
-  last: Message | null;
-  unread: number;
-  read: Record<string, Mark>;
-  seq: number;
-  left?: boolean;
-}
-
-export interface Tab { conversation: string; state: "open" | "minimized" }
 export interface Limits { body: number; status: number; watch: number; tabs: number }
 
 export type Frame = { type: string; id?: string } & Record<string, unknown>;

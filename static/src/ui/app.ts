@@ -9,6 +9,7 @@ export interface Item {
   label: string;
   icon?: string;
   mark?: VNode;
+  end?: VNode | null;
   act(): void;
   bad?: boolean;
   /** A line before it. */

@@ -19,8 +19,9 @@ const GAP = 8;
 const EDGE = 16;
 const TAB = 96;
 const SLIM = 44;
+const REST = 110;
 
-export interface Fit { open: Set<string>; tabs: Set<string>; slim: boolean; rest: Conversation[] }
+export interface Fit { open: Set<string>; tabs: Set<string>; slim: boolean; tight: boolean; rest: Conversation[] }
 
 /** What fits: open windows first (the longest unused become tabs), then tabs, then a menu for the rest. */
 export function fit({client: {state}, ui}: Pick<App, "client" | "ui">, em: number): Fit {
@@ -36,15 +37,15 @@ export function fit({client: {state}, ui}: Pick<App, "client" | "ui">, em: numbe
   const left = room - EDGE - open.size * (WINDOW * unit + GAP);
   const holds = (width: number, more: number): number => Math.max(0, Math.floor((left - more) / (width * unit + GAP)));
   const slim = others.length > holds(TAB, 0);
-  const count = !slim ? others.length : others.length <= holds(SLIM, 0) ? others.length : holds(SLIM, 110 * unit);
-  return {open, tabs: new Set(others.slice(0, count).map((c) => c.id)), slim, rest: others.slice(count)};
+  const count = !slim ? others.length : others.length <= holds(SLIM, 0) ? others.length : holds(SLIM, REST * unit);
+  return {open, tabs: new Set(others.slice(0, count).map((c) => c.id)), slim, tight: left < REST * unit, rest: others.slice(count)};
 }
 
 export function Bar(): VNode {
   const app = useApp();
   const {client, ui, t, config} = app;
   const {state} = client;
-  const shown = state.me ? fit(app, parseFloat(getComputedStyle(ui.root).fontSize)) : {open: new Set(), tabs: new Set(), slim: false, rest: []};
+  const shown = state.me ? fit(app, parseFloat(getComputedStyle(ui.root).fontSize)) : {open: new Set(), tabs: new Set(), slim: false, tight: false, rest: []};
   // The newest is nearest to the panel, which is last.
   const row = [...state.tabs].reverse().map((tab) => state.conversations.get(tab.conversation)).filter((c): c is Conversation => !!c);
   const keys = (event: KeyboardEvent): void => {
@@ -63,7 +64,7 @@ export function Bar(): VNode {
     stops[Math.max(0, Math.min(to, stops.length - 1))]!.focus();
   };
   return <div class={`bar ${config.side === "start" ? "start" : ""}`} role="region" aria-label={t("chat")} onKeyDown={keys}>
-    {shown.rest.length > 0 && <Overflow rest={shown.rest}/>}
+    {shown.rest.length > 0 && <Overflow rest={shown.rest} tight={shown.tight}/>}
     {row.map((conversation) => (shown.open.has(conversation.id) ? <Window key={conversation.id} conversation={conversation}/>
       : shown.tabs.has(conversation.id) ? <Tab key={conversation.id} conversation={conversation} slim={shown.slim}/> : null))}
     {ui.panel ? (state.me ? <Panel/> : <Out/>) : <Opener/>}
@@ -119,10 +120,10 @@ function Tab({conversation, slim}: {conversation: Conversation; slim: boolean}):
   </div>;
 }
 
-function Overflow({rest}: {rest: Conversation[]}): VNode {
+function Overflow({rest, tight}: {rest: Conversation[]; tight: boolean}): VNode {
   const app = useApp();
   const {ui, t} = app;
   const text = t("moreTabs", {n: rest.length});
   return <button type="button" class="tab" aria-haspopup="menu" aria-expanded={ui.menu?.label === text} onClick={({currentTarget}) => soon(app, ({restMenu}) => restMenu(app, rest, text, currentTarget))}>
-    <Icon d={chevronUp} c="s16"/><span class="num">{text}</span><Badge count={rest.reduce((sum, c) => sum + c.unread, 0)} mention={rest.some((c) => c.mention)}/></button>;
+    {tight ? <span class="vh">{text}</span> : <Icon d={chevronUp} c="s16"/>}<span class="num" aria-hidden={tight}>{tight ? app.number(rest.length) : text}</span><Badge count={rest.reduce((sum, c) => sum + c.unread, 0)} mention={rest.some((c) => c.mention)}/></button>;
 }

@@ -12,8 +12,7 @@ import leaveIcon from "icon:log-out";
 import loader from "icon:loader-circle";
 import message from "icon:message-circle";
 import userPlus from "icon:user-plus";
-import pen from "icon:pencil";
-import type {Conversation} from "../core/store";
+import {partner, type Conversation} from "../core/store";
 import {arrange, type Bubble as Model, type Part} from "../groups";
 import {first, useApp, type App} from "./app";
 import {Bubble, called} from "./message";
@@ -176,7 +175,7 @@ class Reading {
         {loading ? (conversation.history === "failed" ? null : <div class="skl late" aria-hidden="true"><span class="sk"/><span class="sk"/><span class="sk"/><span class="sk"/></div>)
           : conversation.more ? <div class="older" key="older">{conversation.history === "loading" && <Icon d={loader} c="s16 spin"/>}</div> : null}
         {conversation.history === "failed" && <div class="older" key="failed"><span>{t("historyFailed")} <button type="button" class="lk" onClick={() => void client.loadHistory(conversation.id)}>{t("tryAgain")}</button></span></div>}
-        {!parts.length && conversation.history === "loaded" && this.blank()}
+        {!parts.length && conversation.history === "loaded" && !state.blocked.has(partner(state, conversation) ?? "") && this.blank()}
         {parts.map((part) => this.part(part, current, names))}
       </div>
       {below > 0 && <button type="button" class="pill" onClick={this.toNew}><Icon d={arrowDown} c="s16"/>{t("newMessages", {n: below})}</button>}
@@ -199,10 +198,10 @@ class Reading {
     if (part.kind === "day") return <div class="day" key={part.key}>{app.day(part.time)}</div>;
     if (part.kind === "new") return <div class="new" key="new">{t("new")}</div>;
     if (part.kind === "system") {
-      const {kind, member: who, by, name = ""} = part.message.system!;
-      const key = kind === "joined" ? (by && by !== who ? "sysAdded" : "sysJoined") : kind === "left" ? "sysLeft" : kind === "renamed" ? "sysRenamed" : "sysOther";
-      const values = {name: first(member(who)), by: first(member(by)), title: name};
-      return <div class="sys" key={part.key}><Icon d={kind === "left" ? leaveIcon : kind === "renamed" ? pen : userPlus} c="s14"/>{t(key, values)}</div>;
+      const {kind, member: who, by} = part.message.system!;
+      const key = kind === "left" ? "sysLeft" : by && by !== who ? "sysAdded" : "sysJoined";
+      const values = {name: first(member(who)), by: first(member(by))};
+      return <div class="sys" key={part.key}><Icon d={kind === "left" ? leaveIcon : userPlus} c="s14"/>{t(key, values)}</div>;
     }
     const group = conversation.kind === "group";
     const last = part.bubbles.at(-1)!;

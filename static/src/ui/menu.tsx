@@ -16,7 +16,7 @@ export function Menu({menu}: {menu: Open}): VNode {
       const anchor = menu.anchor.getBoundingClientRect();
       const {offsetWidth: width, offsetHeight: height} = element;
       const above = anchor.top - height - 6;
-      const x = ui.root.dir === "rtl" ? anchor.left : anchor.right - width;
+      const x = ui.root.dir === "rtl" ? anchor.right - width : anchor.left;
       element.style.left = `${Math.max(8, Math.min(x, innerWidth - width - 8))}px`;
       element.style.top = `${Math.max(8, Math.min(anchor.bottom + 6 + height > innerHeight - 8 ? above : anchor.bottom + 6, innerHeight - height - 8))}px`;
     }
@@ -62,7 +62,7 @@ export function Menu({menu}: {menu: Open}): VNode {
           <button type="button" class={`mi inset ${item.bad ? "bad" : ""}`} tabIndex={-1}
             role={item.checked === undefined ? "menuitem" : "menuitemradio"} aria-checked={item.checked}
             onClick={() => { ui.closeMenu(); item.act(); }}>
-            {item.mark ?? (item.icon && <Icon d={item.icon} c="s16"/>)}<span class="sp">{item.label}</span>
+            {item.mark ?? (item.icon && <Icon d={item.icon} c="s16"/>)}<span class="sp tr">{item.label}</span>{item.end}
             {item.checked && <Icon d={check} c="s16"/>}
           </button>,
         ])}

@@ -17,7 +17,7 @@ import {address} from "../format";
 import type {Bubble as Model} from "../groups";
 import {first, of, useApp, type App, type Item} from "./app";
 import {called} from "./message";
-import {Avatar, Dot} from "./parts";
+import {Avatar, Badge, Dot} from "./parts";
 import {h, useRef, type VNode} from "./vdom";
 import {inWords, presenceOf, show} from "./window";
 
@@ -62,13 +62,15 @@ function actions(app: App, conversation: Conversation, model: Model): Item[] {
   items.unshift({label: t("reply"), icon: reply, act: () => { ui.setWin(id, {reply: message, edit: undefined}); write(); }});
   if (mine) {
     items.push({label: t("edit"), icon: pencil, act: () => { ui.setWin(id, {edit: message, reply: undefined}); write(); }});
-    items.push({label: t("delete"), icon: trash, bad: true, apart: true, act: () => remove(app, id, message.seq)});
   } else {
     const author = client.state.members.get(message.from)?.name ?? message.from;
     items.push({label: t("report"), icon: flag, bad: true, apart: true, act: () => { ui.setWin(id, {report: message}); ui.focus(`${of("win", id)} .report input`); }});
     if (!client.state.blocked.has(message.from)) {
       items.push({label: t("block", {name: first(author)}), icon: ban, bad: true, act: () => block(app, message.from, true, id)});
     }
+  }
+  if (mine || client.state.me!.role === "moderator") {
+    items.push({label: t("delete"), icon: trash, bad: true, apart: mine, act: () => remove(app, id, message.seq)});
   }
   return items;
 }
@@ -174,7 +176,7 @@ export function restMenu(app: App, rest: Conversation[], label: string, anchor: 
   ui.set({menu: {anchor, label, items: rest.map((conversation) => {
     const other = partner(state, conversation);
     return {
-      label: called(app, conversation), act: () => show(app, conversation.id),
+      label: called(app, conversation), act: () => show(app, conversation.id), end: <Badge count={conversation.unread} mention={conversation.mention}/>,
       mark: <Avatar id={other ?? conversation.id} member={other ? state.members.get(other) : undefined} room={!other} size={28} show={other ? presenceOf(app, other).show : undefined}/>,
     };
   })}});

@@ -172,6 +172,8 @@ type Listeners = Record<string, ((event: Event) => void) | undefined>;
 function set(element: Element, name: string, value: unknown, old: unknown): void {
   if (name === "ref") {
     if (value) (value as Ref<unknown>).current = element;
+  } else if (name === "defaultValue") {
+    element.setAttribute("value", value as string);
   } else if (name === "value") {
     if ((element as HTMLInputElement).value !== value) (element as HTMLInputElement).value = value as string;
   } else if (value === old) {
