@@ -131,11 +131,17 @@ async def test_a_member_is_online_while_any_of_its_pages_is(prompt_site: Site) -
     await ann.sees("bob", "offline")
 
 
-async def test_a_page_change_is_not_a_disconnection(site: Site) -> None:
+async def test_a_page_change_is_not_a_disconnection(site: Site, prompt_site: Site) -> None:
     ann, bob = await site.join("ann"), await site.join("bob")
+    observer = await prompt_site.join("observer")
     await ann.ok("presence.watch", members=["bob"])
-    for _ in range(5):
+    await observer.ok("presence.watch", members=["clock"])
+    for _ in range(3):
+        # Bob is away for longer than it takes one without a grace time to be gone.
+        clock = await prompt_site.join("clock")
         await bob.close()
+        await clock.close()
+        await observer.sees("clock", "offline")
         bob = await site.join("bob", resume=bob.cursor)
     await site.fence(ann)
     assert ann.shown("bob") == []

@@ -99,18 +99,28 @@ async def test_the_events_come_in_the_type_that_was_asked_for_and_are_never_cach
         assert "no-" in answer.headers["Cache-Control"]
 
 
-async def test_events_go_on_where_the_last_answer_ended(site: Site) -> None:
+async def test_who_listens_again_misses_and_doubles_nothing(site: Site) -> None:
     ann, bob = await site.join("ann"), await join(site, "bob")
     await ann.send("bob", "first")
     await bob.event("message", body="first")
     for number in range(3):
         await bob.deafen()
         await ann.send("bob", f"while deaf {number}")
-        bob.listen()
+        bob.listen(cursor=bob.cursor)
         await bob.event("message", body=f"while deaf {number}")
     await site.fence(bob)
     conversation = bob.messages()[0]["conversation"]
     assert [message["seq"] for message in bob.messages(conversation)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("transport", ["poll"])
+async def test_events_go_on_where_the_last_answer_ended(site: Site) -> None:
+    ann, bob = await site.join("ann"), await join(site, "bob")
+    await bob.deafen()
+    for number in range(3):
+        await ann.send("bob", str(number))
+        answer = await bob.client.get(f"{bob.path}/events", params={"wait": 25}, headers=accept(bob))
+        assert said(answer.json()) == [str(number)]
 
 
 async def test_a_cursor_in_the_query_repeats_what_was_lost_on_the_way(site: Site) -> None:
@@ -219,7 +229,7 @@ async def test_a_session_goes_on_in_another_way(site: Site) -> None:
         await bob.deafen()
         bob.kind = kind
         await ann.send("bob", str(number))
-        bob.listen()
+        bob.listen(cursor=bob.cursor)
         await bob.event("message", body=str(number))
     assert [message["seq"] for message in bob.messages(conversation)] == [1, 2, 3, 4, 5]
 
