@@ -46,6 +46,7 @@ export class Connection {
   private proven = false;
   private attempts = 0;
   private fresh = false;
+  private restarting = false;
   private next = 1;
   private heard = 0;
   private since = Date.now();
@@ -101,13 +102,13 @@ export class Connection {
   };
 
   get status(): Status {
-    return {phase: this.phase, since: this.since};
+    return {phase: this.phase, since: this.since, restarting: this.restarting};
   }
 
-  private say(phase: Phase, restarting = false): void {
+  private say(phase: Phase): void {
     if (phase !== this.phase) this.since = Date.now();
     this.phase = phase;
-    this.options.status({phase, since: this.since, restarting});
+    this.options.status(this.status);
   }
 
   private async open(): Promise<void> {
@@ -153,7 +154,8 @@ export class Connection {
       else waiting.reject(new Refusal(String(frame.code), String(frame.message), Number(frame.retry_ms ?? 0)));
     } else if (frame.type === "closing") {
       this.drop();
-      this.say("lost", true);
+      this.restarting = true;
+      this.say("lost");
       this.timer = window.setTimeout(() => void this.open(), Number(frame.retry_ms ?? 0) + Math.random() * 1_000);
     } else if (frame.id === undefined && frame.type !== "error") {
       this.options.event(frame);
@@ -162,6 +164,7 @@ export class Connection {
 
   private welcome(reply: Hello, resuming: boolean): void {
     this.proven = true;
+    this.restarting = false;
     this.fresh = false;
     this.attempts = 0;
     kept.set("sessionStorage", "via", String(this.rung));
@@ -202,6 +205,7 @@ export class Connection {
   private closed(code: number): void {
     const was = this.phase;
     this.drop();
+    if (code === 1012) this.restarting = true;
     if (code === 4401) {
       this.refused("unauthorized", 0);
     } else if (code === 4403) {

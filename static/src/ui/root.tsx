@@ -40,7 +40,7 @@ export function Root(): VNode {
   const more = ui.phone || ui.menu ? later(app) : null;
   const trouble = plight(app);
   useEffect(() => {
-    if (trouble) ui.say(t(trouble));
+    if (trouble) ui.say(t(trouble, {site: client.state.site}));
   }, [trouble]);
   useEffect(() => ui.settle());
 

@@ -6,7 +6,6 @@
 
 export type Child = VNode | string | number | boolean | null | undefined | Child[];
 // Each component has its own kind of props, and `h` checks them where it is written.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Kind = string | ((props: any) => VNode | null);
 
 export interface VNode {
@@ -263,10 +262,7 @@ interface Handlers<T> {
   onTouchStart?: On<TouchEvent, T>; onTouchEnd?: On<TouchEvent, T>; onTouchMove?: On<TouchEvent, T>;
 }
 interface Attributes<T> extends Handlers<T> { key?: string | number; ref?: Ref<T | null>; [name: string]: unknown }
-
-// eslint-disable-next-line @typescript-eslint/no-namespace
 export declare namespace h {
-  // eslint-disable-next-line @typescript-eslint/no-namespace
   namespace JSX {
     type Element = VNode;
     type ElementType = Kind;

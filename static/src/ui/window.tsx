@@ -86,7 +86,7 @@ export function Window({conversation}: {conversation: Conversation}): VNode {
   const second = blocked ? t("blocked") : presence ? inWords(app, presence)
     : t("membersOnline", {n: conversation.members.length, online: app.number(conversation.members.filter((m) => m === state.me!.id ? state.show !== "invisible" : !["offline", "invisible"].includes(presenceOf(app, m).show)).length)});
   const typing = typingLine(app, conversation);
-  const state2 = plight(app);
+  const trouble = plight(app);
   const {notice} = win;
   const back = (): void => { ui.setWin(id, {view: "log"}); ui.focus(`${of("win", id)} textarea`); };
   return <section class={`win ${active ? "active" : ""}`} role="dialog" aria-modal="false" aria-labelledby={`t-${id}`} id={`w-${id}`} data-win={id}
@@ -104,11 +104,10 @@ export function Window({conversation}: {conversation: Conversation}): VNode {
         {!ui.phone && <IconButton icon={x} label={t("close")} onClick={close}/>}
       </div>
     </header>
-    {state2 ? <Connection/> : notice ? <div class={`note ${notice.tone ?? ""}`} role="status"><span class="sp">{notice.text}</span>
+    {trouble ? <Connection/> : notice ? <div class={`note ${notice.tone ?? ""}`} role="status"><span class="sp">{notice.text}</span>
       {notice.action && <button type="button" class="lk" onClick={notice.action.act}>{notice.action.label}</button>}
       {notice.action && <IconButton icon={x} i="s14" c="sm" label={t("close")} onClick={() => ui.setWin(id, {notice: undefined})}/>}</div>
-      : presence?.show === "dnd" && !blocked ? <div class="note"><Dot show="dnd"/><span>{t("dndNote", {name: first(name)})}</span></div>
-        : state.status.phase === "signed-out" ? <div class="note warn"><span>{t("signedOut", {site: state.site})} <button type="button" class="lk" onClick={() => location.reload()}>{t("signIn")}</button></span></div> : null}
+      : presence?.show === "dnd" && !blocked ? <div class="note"><Dot show="dnd"/><span>{t("dndNote", {name: first(name)})}</span></div> : null}
     {win.view === "log" ? <Log key={id} conversation={conversation} watching={active && (!ui.phone || ui.full)}/>
       : !more ? <div class="pane"><Rows/></div> : win.view === "invite" ? <more.Picker key="invite" conversation={conversation} done={back}/>
         : <more.Members conversation={conversation} rename={win.view === "rename"} back={back}/>}
