@@ -33,6 +33,8 @@ export interface State {
   site: string;
   limits: {body: number; status: number; watch: number; tabs: number};
   members: Map<string, Member>;
+  /** Counts changes of names and faces. */
+  profiles: number;
   presence: Map<string, Presence>;
   conversations: Map<string, Conversation>;
   tabs: Tab[];
@@ -48,13 +50,17 @@ export const TYPING_MS = 6_000;
 export function empty(): State {
   return {
     status: {phase: "idle", since: Date.now()}, me: null, show: "online", statusText: "", site: "",
-    limits: {body: 10_000, status: 140, watch: 1_000, tabs: 50}, members: new Map(), presence: new Map(),
+    limits: {body: 10_000, status: 140, watch: 1_000, tabs: 50}, members: new Map(), profiles: 0, presence: new Map(),
     conversations: new Map(), tabs: [], contacts: new Set(), blocked: new Set(), skew: 0,
   };
 }
 
 export function learn(state: State, members: Member[]): void {
-  for (const member of members) state.members.set(member.id, {...state.members.get(member.id), ...member});
+  for (const member of members) {
+    const old = state.members.get(member.id);
+    if (old?.name !== member.name || old.avatar !== member.avatar) state.profiles++;
+    state.members.set(member.id, {...old, ...member});
+  }
 }
 
 /** A message with what a deleted, hidden or system one lacks. */

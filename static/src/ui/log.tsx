@@ -50,6 +50,9 @@ class Reading {
   private observer: ResizeObserver | null = null;
   private placed = false;
   private readonly shown = new Set<string>();
+  /** What the drawn parts depend on, and they: the same elements are given again while nothing of it changes. */
+  private reasons: unknown[] = [];
+  private body: VNode[] = [];
 
   constructor(private readonly app: App, private readonly conversation: Conversation, private readonly redraw: () => void) {}
 
@@ -66,7 +69,7 @@ class Reading {
   /** The first message in view, and where: it must not move by what is drawn next. */
   anchor(): Anchor | null {
     const box = this.box.current;
-    if (!box) return null;
+    if (!box || this.bottom) return null;
     const top = box.getBoundingClientRect().top;
     const element = [...box.querySelectorAll<HTMLElement>(".m, .sys")].find((x) => x.getBoundingClientRect().bottom > top);
     return element ? {element, offset: element.getBoundingClientRect().top} : null;
@@ -150,7 +153,7 @@ class Reading {
 
   draw(): VNode {
     const {conversation, app} = this;
-    const {client, t} = app;
+    const {client, t, ui} = app;
     const {state} = client;
     const outgoing = client.outbox.of(conversation.id);
     const online = state.status.phase === "online";
@@ -162,12 +165,16 @@ class Reading {
       if (outgoing.length && newest?.kind === "group" && newest.mine && !this.shown.has(newest.bubbles.at(-1)!.key)) this.bottom = true;
     }
     const parts = this.parts;
-    const keys = parts.flatMap((part) => (part.kind === "group" ? part.bubbles.map((bubble) => bubble.key) : []));
-    const current = keys.includes(this.current) ? this.current : keys.at(-1);
     const below = this.bottom ? 0 : conversation.unread;
-    const authors = [...new Set(conversation.messages.map((x) => x.from))];
-    void client.meet(authors);
-    const names = conversation.members.map((id) => state.members.get(id)?.name ?? id);
+    const reasons = [signature, this.current, this.placed, state.profiles, ui.menu, [...ui.going.keys()].join()];
+    if (reasons.some((reason, n) => reason !== this.reasons[n])) {
+      this.reasons = reasons;
+      const keys = parts.flatMap((part) => (part.kind === "group" ? part.bubbles.map((bubble) => bubble.key) : []));
+      const current = keys.includes(this.current) ? this.current : keys.at(-1);
+      void client.meet([...new Set(conversation.messages.map((message) => message.from))].filter(Boolean));
+      const names = conversation.members.map((id) => state.members.get(id)?.name ?? id);
+      this.body = parts.map((part) => this.part(part, current, names));
+    }
     const loading = !parts.length && conversation.history !== "loaded";
     return <div class="logw">
       <div ref={this.box} class="log" role="log" aria-live="off" aria-label={t("logLabel", {name: called(app, conversation)})}
@@ -176,7 +183,7 @@ class Reading {
           : conversation.more ? <div class="older" key="older">{conversation.history === "loading" && <Icon d={loader} c="s16 spin"/>}</div> : null}
         {conversation.history === "failed" && <div class="older" key="failed"><span>{t("historyFailed")} <button type="button" class="lk" onClick={() => void client.loadHistory(conversation.id)}>{t("tryAgain")}</button></span></div>}
         {!parts.length && conversation.history === "loaded" && !state.blocked.has(partner(state, conversation) ?? "") && this.blank()}
-        {parts.map((part) => this.part(part, current, names))}
+        {this.body}
       </div>
       {below > 0 && <button type="button" class="pill" onClick={this.toNew}><Icon d={arrowDown} c="s16"/>{t("newMessages", {n: below})}</button>}
     </div>;
