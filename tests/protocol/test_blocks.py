@@ -130,6 +130,18 @@ async def test_presence_does_not_pass_either_way(site: Site) -> None:
     await ann.sees("bob", "online")
 
 
+async def test_changes_of_presence_do_not_pass_while_a_block_holds(site: Site) -> None:
+    ann, bob, _ = await blocked(site)
+    cid = await site.join("cid")
+    for who in (ann, bob):
+        await who.ok("presence.watch", members=["ann", "bob", "cid"])
+    for who in (ann, bob, cid):
+        await who.ok("presence.set", show="dnd", status="hidden words")
+    await ann.sees("cid", "dnd")
+    await bob.sees("cid", "dnd")
+    assert set(ann.shown("bob")) | set(bob.shown("ann")) <= {"offline"}
+
+
 async def test_a_block_looks_like_going_offline(site: Site) -> None:
     ann, bob = await site.join("ann"), await site.join("bob")
     await bob.ok("presence.watch", members=["ann"])

@@ -112,6 +112,16 @@ async def test_every_kind_of_lasting_event_is_resumed(site: Site) -> None:
     await again.event("conversation", conversation=group, name="Wasps")
     await again.event("message", conversation=group, body="welcome")
 
+    # Wherever a replay is cut off, the next one brings exactly the rest.
+    await site.fence(again)
+    replayed = [(frame["type"], frame.get("seq")) for frame in again.log if "cursor" in frame]
+    cursors = [frame["cursor"] for frame in again.log if "cursor" in frame]
+    for index, cursor in enumerate(cursors[:-1]):
+        rest = await site.join("bob", resume=cursor)
+        await site.fence(rest)
+        told = [(frame["type"], frame.get("seq")) for frame in rest.log if "cursor" in frame]
+        assert told[: len(replayed) - index - 1] == replayed[index + 1 :]
+
 
 async def test_messages_changed_meanwhile_end_up_as_the_history_has_them(site: Site) -> None:
     ann, bob = await site.join("ann"), await site.join("bob")
@@ -243,6 +253,7 @@ async def test_a_cursor_of_another_site_brings_nothing_of_it(site: Site, other_s
     await stranger.event("message")
     for each in (cursor, stranger.cursor):
         bob = await site.join("bob", resume=each)
+        assert bob.hello["resumed"] is False
         await site.fence(bob)
         assert "of the other site" not in str(bob.log)
 
