@@ -38,7 +38,6 @@ export interface State {
   presence: Map<string, Presence>;
   conversations: Map<string, Conversation>;
   tabs: Tab[];
-  contacts: Set<string>;
   blocked: Set<string>;
   /** The server's clock less ours, ms. */
   skew: number;
@@ -51,7 +50,7 @@ export function empty(): State {
   return {
     status: {phase: "idle", since: Date.now()}, me: null, show: "online", statusText: "", site: "",
     limits: {body: 10_000, status: 140, watch: 1_000, tabs: 50}, members: new Map(), profiles: 0, presence: new Map(),
-    conversations: new Map(), tabs: [], contacts: new Set(), blocked: new Set(), skew: 0,
+    conversations: new Map(), tabs: [], blocked: new Set(), skew: 0,
   };
 }
 
@@ -157,9 +156,9 @@ export function apply(state: State, event: Frame, now = Date.now()): Effect | nu
     return null;
   }
   if (event.type === "contacts") {
-    state.contacts = new Set((event.contacts as Member[] ?? []).map((member) => member.id));
-    state.blocked = new Set((event.blocked as Member[] ?? []).map((member) => member.id));
-    learn(state, [...(event.contacts as Member[] ?? []), ...(event.blocked as Member[] ?? [])]);
+    const blocked = (event.blocked ?? []) as Member[];
+    state.blocked = new Set(blocked.map((member) => member.id));
+    learn(state, blocked);
     return null;
   }
   const id = event.conversation as string | undefined;

@@ -166,7 +166,6 @@ export function People(): VNode {
   const is = (...shows: string[]) => (id: string): boolean => shows.includes(state.presence.get(id)?.show ?? "online");
   const here = known.filter(is("online", "chat", "dnd"));
   const away = known.filter(is("away", "xa"));
-  const contacts = [...state.contacts].filter((id) => !here.includes(id) && !away.includes(id));
   const searching = query && (found.query !== query || found.state === "loading");
   return <div class="pane" role="tabpanel" id="avc-list" aria-labelledby="avc-tab-people">
     <label class="find"><Icon d={searchIcon} c="s16"/><input type="search" value={query} aria-label={t("findMember")} placeholder={t("findMember")} onInput={(event) => setQuery(event.currentTarget.value)}
@@ -178,6 +177,6 @@ export function People(): VNode {
         : online.state === "failed" && !known.length ? <Failed again={() => void client.loadOnline()}/>
           : <div class="list" onKeyDown={rove} onScroll={(event) => { if (near(event.currentTarget)) void client.loadOnline(); }}>
             {!here.length && !away.length && online.state === "loaded" && <Empty icon={usersIcon} head={t("quiet")} text={t("quietHelp")}/>}
-            {section(t("online"), here)}{section(t("away"), away)}{section(t("contacts"), contacts)}</div>}
+            {section(t("online"), here)}{section(t("away"), away)}</div>}
   </div>;
 }
