@@ -68,12 +68,17 @@ export function Bubble({conversation, model, head, author, current, names, fresh
     else return;
     event.preventDefault();
   };
-  // On touch a long press opens the actions as a sheet.
+  // On touch a long press opens the actions as a sheet; letting go is then no click on what lies under the finger.
   const hold = (event: TouchEvent): void => {
     if (gone) return;
     const target = element.current!;
     clearTimeout(press.current);
-    if (event.type === "touchstart") press.current = window.setTimeout(() => more(target), 500);
+    if (event.type === "touchstart") {
+      press.current = window.setTimeout(() => {
+        press.current = 0;
+        more(target);
+      }, 500);
+    } else if (!press.current) event.preventDefault();
   };
 
   const clock = app.clock(message.time);

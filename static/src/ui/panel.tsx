@@ -153,7 +153,8 @@ export function People(): VNode {
   const byName = (a: string, b: string): number => (state.members.get(a)?.name ?? a).localeCompare(state.members.get(b)?.name ?? b, app.lang);
   const talk = (id: string): void => void client.converse([id]).then((made) => made && show(app, made));
   const row = (id: string): VNode => {
-    const presence = presenceOf(app, id);
+    // Who is listed is online; how, is told a moment later.
+    const presence = state.presence.get(id) ?? {show: query ? "offline" : "online", status: "", since: 0};
     const member = state.members.get(id);
     const words = inWords(app, presence);
     return <li key={id}><button type="button" class={`row inset ${presence.show === "offline" ? "offl" : ""}`} data-row={id} onClick={() => talk(id)}>

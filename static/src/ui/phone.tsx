@@ -1,12 +1,12 @@
 /** The whole screen on a phone: lists, one conversation, settings; the browser's Back goes back. */
-import {h, useEffect, type VNode} from "./vdom";
+import {h, useEffect, useRef, type VNode} from "./vdom";
 import message from "icon:message-circle";
 import searchIcon from "icon:search";
 import settings from "icon:settings";
 import squarePen from "icon:square-pen";
 import usersIcon from "icon:users";
 import x from "icon:x";
-import {useApp, type View} from "./app";
+import {of, useApp, type View} from "./app";
 import {Out} from "./out";
 import {Connection} from "./notes";
 import {block, SHOWS, Status} from "./menus";
@@ -15,10 +15,14 @@ import {Avatar, Badge, Dot, Icon, IconButton} from "./parts";
 import {Picker} from "./picker";
 import {Window} from "./window";
 
+const EDGE = 24;
+const FAR = 64;
+
 export function Phone(): VNode | null {
   const app = useApp();
   const {client, ui, t, config} = app;
   const {state} = client;
+  const from = useRef({x: 0, y: 0, edge: false});
   useEffect(() => {
     const back = (event: PopStateEvent): void => {
       const at = (event.state as {avchat?: string} | null)?.avchat;
@@ -66,7 +70,24 @@ export function Phone(): VNode | null {
   const keys = (event: KeyboardEvent): void => {
     if (event.key === "Escape") history.back();
   };
-  return <div class="phone" role="region" aria-label={t("chat")} onKeyDown={keys}>
+  // From the inline start a swipe goes back; on a bubble it replies.
+  const swipe = (event: TouchEvent): void => {
+    const {clientX: x, clientY: y, target} = event.changedTouches[0]!;
+    if (event.type === "touchstart") {
+      from.current = {x, y, edge: (app.rtl ? innerWidth - x : x) < EDGE};
+      return;
+    }
+    const far = (x - from.current.x) * (app.rtl ? -1 : 1);
+    if (!page || far < FAR || Math.abs(y - from.current.y) > FAR / 2) return;
+    const seq = Number((target as Element).closest<HTMLElement>("[data-seq]")?.dataset.seq);
+    const message = page.messages.find((x) => x.seq === seq && !x.deleted);
+    if (from.current.edge) history.back();
+    else if (message) {
+      ui.setWin(page.id, {reply: message, edit: undefined});
+      ui.focus(`${of("win", page.id)} textarea`);
+    }
+  };
+  return <div class="phone" role="region" aria-label={t("chat")} onKeyDown={keys} onTouchStart={swipe} onTouchEnd={swipe}>
     {!state.me ? <Out/> : page ? <div class="page" key={page.id}><Window conversation={page}/></div>
       : ui.view === "new" ? <div class="page" key="new"><Picker done={() => ui.set({view: "chats"})}/></div> : <Lists/>}
   </div>;
