@@ -141,6 +141,10 @@ class HttpConnection(Connection):
                 query = {}
         except httpx.TransportError:
             await self._over(None)
+        except AssertionError:
+            # Told when the connection is dropped; nobody has to wait for it until then.
+            await self._over(None)
+            raise
 
     async def _poll(self, query: dict[str, str]) -> None:
         answer = await self.client.get(

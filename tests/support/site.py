@@ -1,5 +1,6 @@
 """A community site of its own for each test, on a running server: its key, its secret, its members."""
 
+import contextlib
 import itertools
 import json
 import time
@@ -80,5 +81,7 @@ class Site:
 
     async def leave(self) -> None:
         """Closes every connection that is still open."""
-        for connection in self._open:
-            await connection.drop()
+        async with contextlib.AsyncExitStack() as stack:
+            # One that fails must not leave the others open.
+            for connection in self._open:
+                stack.push_async_callback(connection.drop)
