@@ -236,7 +236,7 @@ class PresenceOk(Ok, tag="ok", kw_only=True):
 
 
 class MembersOk(Ok, tag="ok", kw_only=True):
-    """The answer to `members`. `online`: how many the caller can see online on the site."""
+    """The answer to `members`. `online`: how many others the caller can see online on the site."""
 
     members: list[Member]
     more: bool

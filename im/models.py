@@ -32,7 +32,7 @@ class SiteVersion(models.Model):
 
 
 class Member(models.Model):
-    """A member of a site, as its tokens describe it. `version`: last change of tabs, contacts, blocks or choice."""
+    """A member of a site, as its tokens describe it; its tabs and its lists (contacts, blocks) have versions."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
     sub = models.CharField(max_length=140)
@@ -47,7 +47,8 @@ class Member(models.Model):
     tabs = models.JSONField(default=list)
     seen = models.BigIntegerField(default=0)
     created = models.BigIntegerField()
-    version = models.BigIntegerField(default=0)
+    tabs_version = models.BigIntegerField(default=0)
+    lists_version = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "sub"], name="member_sub")]

@@ -8,6 +8,7 @@ A frame is one JSON object in UTF-8 of at most `MAX_FRAME` bytes. Strings are co
 NUL and lone surrogates are refused. Unknown fields are ignored.
 """
 
+import json
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
@@ -331,16 +332,32 @@ def decode(data: bytes | str) -> Frame:
         raise _classify(data, error) from None
 
 
+def lenient(data: bytes | str) -> Any:
+    """JSON as it is meant, lone surrogates and all: to find out which frame is at fault, and for nothing else.
+
+    Raises:
+        ValueError: where it is no JSON by any measure.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None
+
+
+def _unencodable(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _classify(data: bytes | str, error: Exception) -> Refusal:
     """Says what is wrong with data that is no frame, naming the frame's id and type where they can be read."""
     try:
-        loose = _loose.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        loose = lenient(data)
+    except ValueError:
         return Refusal("bad-frame", "A frame is one JSON object in UTF-8.")
     if not isinstance(loose, dict):
         return Refusal("bad-frame", "A frame is one JSON object.")
     id = loose.get("id")
-    id = id if isinstance(id, str) and len(id) <= 64 else None
+    id = id if isinstance(id, str) and len(id) <= 64 and not _unencodable(id) else None
     kind = loose.get("type")
     if isinstance(kind, str) and kind not in CLIENT_FRAMES:
         return Refusal("unknown-type", "There is no frame of this type.", id=id)

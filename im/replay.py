@@ -62,20 +62,21 @@ def since(site_id: int, member: int, version: int, epoch: str) -> list[Change]:
         changes += _messages(site_id, member, version, epoch, rows)
         changes += _reactions(site_id, member, version, epoch, rows)
         changes += _reads(site_id, member, version, epoch, rows)
-    # A conversation is shown before what happened in it: sort() is stable, and versions are of one change each.
+    # A version is of one change, so that a client which is cut off after any event goes on with the next.
     return sorted(changes, key=lambda change: change[0])
 
 
 def _own(site_id: int, member: int, version: int, epoch: str) -> list[Change]:
-    """The member's own tabs and contacts."""
-    row = Member.objects.filter(site=site_id, id=member, version__gt=version).first()
-    if row is None:
-        return []
-    at = cursor(epoch, row.version)
-    return [
-        (row.version, encode(events.TabsEvent(tabs=tabs_of(row), cursor=at))),
-        (row.version, encode(contacts_event(site_id, member, at))),
-    ]
+    """The member's own tabs and lists."""
+    row = Member.objects.get(site=site_id, id=member)
+    changes = []
+    if row.tabs_version > version:
+        tabs = events.TabsEvent(tabs=tabs_of(row), cursor=cursor(epoch, row.tabs_version))
+        changes.append((row.tabs_version, encode(tabs)))
+    if row.lists_version > version:
+        lists = contacts_event(site_id, member, cursor(epoch, row.lists_version))
+        changes.append((row.lists_version, encode(lists)))
+    return changes
 
 
 def tabs_of(row: Member) -> list[Tab]:

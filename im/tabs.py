@@ -25,6 +25,6 @@ def set_tabs(tx: Transaction, caller: Caller, origin: object, frame: TabsSet) ->
     if inside.count() != len(wanted):
         raise Refusal("not-found", "There is no such conversation.")
     version = tx.next_version(caller.site_id)
-    Member.objects.filter(id=caller.id).update(tabs=to_builtins(frame.tabs), version=version)
+    Member.objects.filter(id=caller.id).update(tabs=to_builtins(frame.tabs), tabs_version=version)
     event = events.TabsEvent(tabs=frame.tabs, cursor=tx.cursor(caller.site_id, version))
     tx.emit(Event(caller.site_id, version, [((caller.id,), encode(event))], origin))

@@ -78,7 +78,7 @@ def _take(model: type[Contact] | type[Block], caller: Caller, other: int) -> boo
 
 def _tell(tx: Transaction, caller: Caller, origin: Handler) -> int:
     version = tx.next_version(caller.site_id)
-    Member.objects.filter(site=caller.site_id, id=caller.id).update(version=version)
+    Member.objects.filter(site=caller.site_id, id=caller.id).update(lists_version=version)
     event = contacts_event(caller.site_id, caller.id, tx.cursor(caller.site_id, version))
     tx.emit(Event(caller.site_id, version, [((caller.id,), encode(event))], origin))
     return version

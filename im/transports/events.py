@@ -95,9 +95,11 @@ class EventsConsumer(SessionConsumer):
         self.node.wheel.set(self, KEEP_ALIVE_S, partial(self._beat, silence))
 
     def _as_event(self, data: bytes, version: int | None) -> bytes:
-        if version is None or self.handler is None:
+        if version is None:
             return b"data: " + data + b"\n\n"
-        return b"id: " + cursor.cursor(self.handler.epoch, version).encode() + b"\ndata: " + data + b"\n\n"
+        # The cursor is the last field of an event that has one.
+        at = data[data.rindex(b'"cursor":"') + len(b'"cursor":"') : -len(b'"}')]
+        return b"id: " + at + b"\ndata: " + data + b"\n\n"
 
     async def _flush_stream(self, parts: list[bytes], closing: bool | None) -> None:
         if self.head is not None:

@@ -5,6 +5,7 @@ no origin is let in, because the session's id decides.
 """
 
 import asyncio
+import json
 import logging
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from im import cursor, database
 from im.errors import Refusal, encode
 from im.handler import Handler
 from im.hello import welcome
-from im.protocol import MAX_FRAME
+from im.protocol import MAX_FRAME, lenient
 from im.transports.base import Consumer
 
 logger = logging.getLogger(__name__)
@@ -187,10 +188,7 @@ class FramesConsumer(SessionConsumer):
     async def answer(self) -> None:
         """Has the frames take effect in order. A client that is cut off asks again, with the same keys."""
         handler = self.session()
-        try:
-            frames = _array.decode(self.body)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise Refusal("bad-frame", "The body is a JSON array of frames.") from None
+        frames = self._frames()
         if len(frames) > MAX_FRAMES:
             raise Refusal("too-large", f"At most {MAX_FRAMES} frames in one request.")
         answers: list[bytes | None] = [None] * len(frames)
@@ -205,10 +203,24 @@ class FramesConsumer(SessionConsumer):
                 # Ended by a frame before this one (flooding, bad frames).
                 answered.release()
             else:
-                handler.on_frame(bytes(frame), partial(answer, index))
+                handler.on_frame(frame, partial(answer, index))
         for _ in frames:
             await answered.acquire()
         await self.respond(200, b"[" + b",".join(data for data in answers if data is not None) + b"]")
+
+    def _frames(self) -> list[bytes]:
+        """The frames of the body. One that is at fault is kept, so that it alone is refused."""
+        try:
+            return [bytes(frame) for frame in _array.decode(self.body)]
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            pass
+        try:
+            frames = lenient(self.body)
+            if isinstance(frames, list):
+                return [json.dumps(frame).encode() for frame in frames]
+        except (ValueError, RecursionError):
+            pass
+        raise Refusal("bad-frame", "The body is a JSON array of frames.")
 
 
 class _Named(msgspec.Struct):

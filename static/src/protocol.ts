@@ -523,7 +523,7 @@ export interface PresenceOk {
   presence: Record<string, Presence>;
 }
 
-/** The answer to `members`. `online`: how many the caller can see online on the site. */
+/** The answer to `members`. `online`: how many others the caller can see online on the site. */
 export interface MembersOk {
   type: "ok";
   id?: string;

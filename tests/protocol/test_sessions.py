@@ -289,3 +289,20 @@ async def test_a_session_that_nobody_listens_to_ends_and_one_that_is_listened_to
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
     await heard.send("bob", "to whom it may concern")
     await site.leave()
+
+
+@pytest.mark.parametrize(
+    ("text", "id"),
+    [('"\\ud800"', "b"), ("[" * 200 + "]" * 200, "b"), ('"\\u0000"', "b")],
+    ids=["lone surrogate", "nested", "nul"],
+)
+async def test_a_frame_at_fault_is_refused_alone(site: Site, text: str, id: str) -> None:
+    ann = await join(site, "ann")
+    at_fault = f'{{"type":"members","id":"{id}","query":{text}}}'
+    body = f'[{{"type":"ping","id":"a"}},{at_fault},{{"type":"ping","id":"c"}}]'
+    answer = await ann.client.post(f"{ann.path}/frames", content=body.encode())
+    assert answer.status_code == 200
+    first, second, third = answer.json()
+    assert (first["type"], first["id"]) == ("ok", "a")
+    assert (second["type"], second["id"], second["code"]) == ("error", id, "bad-frame")
+    assert (third["type"], third["id"]) == ("ok", "c")
