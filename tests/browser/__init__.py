@@ -1,0 +1,1 @@
+"""The widget, the demo and the dashboard in a real browser."""
