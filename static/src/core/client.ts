@@ -2,32 +2,20 @@
  * The widget's headless core: state, connection and outbox under one roof, and everything a member can do. The UI
  * calls these methods and draws `state`; nothing here knows of the DOM but the page's title and visibility.
  */
-import type {Credentials, Status} from "./connection";
+import type {Status} from "./connection";
 import {echo} from "./echo";
 import type {Link, LinkEnds} from "./leader";
+import {Login, type LoginOptions} from "./login";
 import {Outbox, type Outgoing} from "./outbox";
-import {apply, empty, enter, learn, merge, partner, whole, type Conversation} from "./store";
-import type {Config, Entry, Frame, Hello, Member, Message, Show, Tab} from "./types";
-import {claims, kept} from "./util";
+import type {News} from "./news";
+import {PAGE, pages, turn, type Pages} from "./pages";
+import {apply, empty, enter, learn, merge, partner, whole} from "./store";
+import type {Entry, Frame, Hello, Member, Message, Show, Tab} from "./types";
 
-export interface ClientOptions {
-  config: Pick<Config, "key" | "base" | "guests" | "name">;
-  token?: string;
-  tokenUrl?: string;
+export interface ClientOptions extends LoginOptions {
   link(scope: string, ends: LinkEnds): Link;
 }
 
-/** What the UI may want to say aloud or show for a moment. */
-export type News =
-  | {kind: "message"; conversation: Conversation; message: Message}
-  | {kind: "failed"; conversation: string; item: Outgoing}
-  | {kind: "back"};
-
-/** A list that is loaded page by page. */
-export interface Pages { ids: string[]; more: boolean; cursor: string; state: "none" | "loading" | "loaded" | "failed" }
-const pages = (): Pages => ({ids: [], more: true, cursor: "", state: "none"});
-
-const PAGE = 50;
 const TYPING_EVERY_MS = 4_000;
 
 export class Client {
@@ -46,12 +34,11 @@ export class Client {
   private readonly typed = new Map<string, number>();
   private readonly asked = new Set<string>();
   private link: Link | null = null;
-  private token: string | undefined;
-  private guest: string | undefined;
+  private readonly login: Login;
   private queued = false;
 
   constructor(private readonly options: ClientOptions) {
-    this.token = options.token;
+    this.login = new Login(options);
     this.outbox = new Outbox({
       send: (frame) => this.link!.request(frame),
       sent: (item, reply) => this.sent(item, reply),
@@ -79,22 +66,16 @@ export class Client {
 
   // ── the session ──
   async start(): Promise<void> {
-    const {config, tokenUrl} = this.options;
-    if (!this.token && tokenUrl) this.token = (await this.fetchToken().catch(() => undefined)) ?? undefined;
-    let scope = this.token && claims(this.token).sub;
-    if (!this.token) {
-      const token = config.guests ? kept.get("localStorage", `guest.${config.key}`) : null;
-      if (token) scope = `guest.${claims(token).sub ?? ""}`;
-      else if (config.guests && !tokenUrl && !this.guest) {
-        this.nameless = true;
-        this.changed();
-        return;
-      } else scope = this.guest ? `guest.new.${Math.random()}` : "none";
+    const scope = await this.login.scope();
+    if (scope === null) {
+      this.nameless = true;
+      this.changed();
+      return;
     }
     this.nameless = false;
-    const name = `${config.key}.${scope}`;
+    const name = `${this.options.config.key}.${scope}`;
     this.link = this.options.link(name, {
-      credentials: (fresh) => this.credentials(fresh),
+      credentials: (fresh) => this.login.credentials(fresh),
       event: (frame) => this.event(frame),
       status: (status) => this.status(status),
       hello: (reply, resumed) => this.hello(reply, resumed),
@@ -112,7 +93,7 @@ export class Client {
 
   /** A guest's chosen name. */
   join(name: string): void {
-    this.guest = name;
+    this.login.guest = name;
     void this.start();
   }
 
@@ -120,34 +101,12 @@ export class Client {
     this.link?.retry();
   }
 
-  get leading(): boolean {
-    return !!this.link?.leading;
-  }
-
-  private async fetchToken(): Promise<string | null> {
-    const answer = await fetch(this.options.tokenUrl!, {credentials: "same-origin", cache: "no-store"});
-    const text = answer.ok ? (await answer.text()).trim() : "";
-    if (answer.status >= 500) throw new Error(String(answer.status));
-    return text || null;
-  }
-
-  private async credentials(fresh: boolean): Promise<Credentials | null> {
-    const {tokenUrl, config} = this.options;
-    if (fresh && this.token) this.token = tokenUrl ? (await this.fetchToken()) ?? undefined : undefined;
-    if (this.token) return {token: this.token};
-    if (tokenUrl || !config.guests || this.options.token) return null;
-    const store = `guest.${config.key}`;
-    if (fresh) kept.set("localStorage", store, null);
-    const token = kept.get("localStorage", store);
-    return token ? {token} : this.guest ? {guest: {name: this.guest}} : null;
-  }
-
   private status(status: Status): void {
     const was = this.state.status.phase;
     this.state.status = status;
-    if (status.phase === "signed-out" && this.options.config.guests && !this.options.token && !this.options.tokenUrl) {
+    if (status.phase === "signed-out" && this.login.welcome) {
       this.stop();
-      this.guest = undefined;
+      this.login.guest = undefined;
       this.nameless = true;
     }
     this.outbox.connected(status.phase === "online");
@@ -164,7 +123,7 @@ export class Client {
     Object.assign(state.limits, reply.limits);
     if (reply.presence) [state.show, state.statusText] = [reply.presence.show, reply.presence.status];
     if (reply.site) state.site = reply.site.name;
-    if (reply.token) kept.set("localStorage", `guest.${this.options.config.key}`, reply.token);
+    if (reply.token) this.login.keep(reply.token);
     if (resumed && !first) return;
     state.tabs = reply.tabs;
     for (const conversation of state.conversations.values()) {
@@ -212,7 +171,7 @@ export class Client {
     const conversation = this.state.conversations.get(id)!;
     this.list(id);
     if (!unread) return;
-    if (!this.state.tabs.some((tab) => tab.conversation === id)) this.setTabs([{conversation: id, state: "minimized"}, ...this.state.tabs], this.leading);
+    if (!this.state.tabs.some((tab) => tab.conversation === id)) this.setTabs([{conversation: id, state: "minimized"}, ...this.state.tabs], !!this.link?.leading);
     this.news({kind: "message", conversation, message});
   }
 
@@ -246,12 +205,12 @@ export class Client {
     }
   }
 
-  async loadChats(): Promise<void> {
-    await this.page(this.chats, {type: "conversations"}, (reply) => (reply.conversations as Entry[]).map((entry) => enter(this.state, entry).id));
+  loadChats(): Promise<void> {
+    return this.page(this.chats, {type: "conversations"}, (reply) => (reply.conversations as Entry[]).map((entry) => enter(this.state, entry).id));
   }
 
-  async loadOnline(): Promise<void> {
-    await this.page(this.online, {type: "members", online: true}, this.people);
+  loadOnline(): Promise<void> {
+    return this.page(this.online, {type: "members", online: true}, this.people);
   }
 
   /** Asks anew who is online; the list on screen stays until the answer is there. */
@@ -263,9 +222,9 @@ export class Client {
   }
 
   /** Looks for members by name; an empty query lists all. */
-  async find(query: string, more = false): Promise<void> {
+  find(query: string, more = false): Promise<void> {
     if (!more) this.found = {...pages(), query};
-    await this.page(this.found, {type: "members", query}, this.people);
+    return this.page(this.found, {type: "members", query}, this.people);
   }
 
   private readonly people = (reply: Frame): string[] => {
@@ -275,20 +234,8 @@ export class Client {
     return members.map((member) => member.id).filter((id) => id !== this.state.me?.id);
   };
 
-  private async page(list: Pages, frame: Frame, take: (reply: Frame) => string[]): Promise<void> {
-    if (list.state === "loading" || !list.more) return;
-    list.state = "loading";
-    this.changed();
-    try {
-      const reply = await this.call({...frame, limit: PAGE, ...(list.cursor ? {cursor: list.cursor} : {})});
-      list.ids = [...new Set([...list.ids, ...take(reply)])];
-      list.more = !!reply.more;
-      list.cursor = (reply.cursor as string | undefined) ?? "";
-      list.state = "loaded";
-    } catch {
-      list.state = "failed";
-    }
-    this.changed();
+  private page(list: Pages, frame: Frame, take: (reply: Frame) => string[]): Promise<void> {
+    return turn(list, (page) => this.call({...frame, ...page}), take, () => this.changed());
   }
 
   async loadHistory(id: string): Promise<void> {

@@ -13,7 +13,7 @@ export function echo(frame: Frame, reply: Frame, me: string): Frame | null {
         key: frame.key, reply_to: frame.reply_to,
       };
     case "message.edit":
-      return {type: "message.edited", conversation, seq, from: me, body, edited: reply.edited ?? Date.now()};
+      return {type: "message.edited", conversation, seq, from: me, body, edited: Date.now()};
     case "message.delete":
       return {type: "message.deleted", conversation, seq, from: me};
     case "message.react":
