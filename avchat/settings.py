@@ -92,6 +92,10 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 EMAIL_CONFIG = env.email_url("AVCHAT_EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("AVCHAT_MAIL_FROM", default="AVChat IM <noreply@localhost>")
+# How long the link to a new password is good, in seconds; pages and mails say "an hour".
+PASSWORD_RESET_TIMEOUT = 3600
 
 # How long the parts of the messenger wait, in seconds.
 HELLO_SECONDS = env.float("AVCHAT_HELLO_SECONDS", default=10)

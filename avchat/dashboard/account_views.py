@@ -12,11 +12,9 @@ from django.views.decorators.http import require_POST
 
 from avchat.dashboard import limits
 from avchat.dashboard.forms import ChangePassword, LogIn, SignUp
-from avchat.dashboard.page import for_account, notice, page, take_notices
+from avchat.dashboard.page import TOO_MANY, for_account, notice, page, take_notices
 from avchat.tenants import services
 from avchat.tenants.models import Account
-
-TOO_MANY = "That were many tries. Wait ten minutes, then try again."
 
 
 @sensitive_post_parameters("password")

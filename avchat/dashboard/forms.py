@@ -3,7 +3,13 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, PasswordResetForm, SetPasswordForm
+from django.core.validators import MaxLengthValidator
+
+from avchat.dashboard.post import POST
+
+LONGEST_PASSWORD = 1024
+GOOD_PASSWORD = "At least 10 characters, and not one that is easily guessed."
 
 
 class Described:
@@ -26,10 +32,10 @@ class SignUp(Described, forms.Form):
     name = forms.CharField(max_length=80, label="Your name", widget=forms.TextInput({"autocomplete": "name"}))
     email = forms.EmailField(max_length=254, label="E-mail", widget=forms.EmailInput({"autocomplete": "email"}))
     password = forms.CharField(
-        max_length=1024,
+        max_length=LONGEST_PASSWORD,
         strip=False,
         label="Password",
-        help_text="At least 10 characters, and not one that is easily guessed.",
+        help_text=GOOD_PASSWORD,
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
 
@@ -47,14 +53,32 @@ class LogIn(Described, AuthenticationForm):
         self.fields["password"].widget.attrs["autocomplete"] = "current-password"
 
 
-class ChangePassword(Described, PasswordChangeForm):
+class NewPassword(Described, SetPasswordForm):  # type: ignore[type-arg] # Generic to the type checker only.
+    """A new password for somebody who has already shown who they are."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = GOOD_PASSWORD
+        self.fields["new_password2"].label = "New password again"
+        self.fields["new_password2"].help_text = ""
+        for field in self.fields.values():
+            field.validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+
+
+class ChangePassword(NewPassword, PasswordChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["old_password"].label = "Password now"
-        self.fields["new_password1"].help_text = "At least 10 characters, and not one that is easily guessed."
-        self.fields["new_password2"].label = "New password again"
-        self.fields["new_password2"].help_text = ""
         del self.fields["old_password"].widget.attrs["autofocus"]
+
+
+class AskForReset(Described, PasswordResetForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "E-mail"
+
+    def send_mail(self, *args: Any, **kwargs: Any) -> None:
+        POST.submit(super().send_mail, *args, **kwargs)
 
 
 class AddSite(Described, forms.Form):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -19,18 +19,19 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+TOO_MANY = "That were many tries. Wait ten minutes, then try again."
 FILES = PageFiles(Path(__file__).parent / "files", "/dashboard/files/")
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
-OwnersView = Callable[Concatenate[HttpRequest, Account, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+OwnersView = Callable[Concatenate[HttpRequest, Account, P], HttpResponseBase]
 
 
 def page(view: View[P]) -> View[P]:
     """A page of the dashboard: nothing inline runs on it, no other site frames it, no cache keeps it."""
 
     @wraps(view)
-    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
         response["Content-Security-Policy"] = POLICY
         return response
@@ -41,7 +42,7 @@ def page(view: View[P]) -> View[P]:
 def for_account(view: OwnersView[P]) -> View[P]:
     """A page for somebody who is logged in; others are sent to log in first."""
 
-    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answer(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         assert isinstance(request.user, Account)
         return view(request, request.user, *args, **kwargs)
 

@@ -38,6 +38,7 @@ def sites(request: HttpRequest, account: Account) -> HttpResponse:
         "query": query,
         "search_from": SEARCH_FROM,
         "here": "sites",
+        **take_notices(request),
     }
     return render(request, "dashboard/sites.html", context)
 
@@ -124,7 +125,7 @@ def secrets(request: HttpRequest, account: Account, key: str) -> HttpResponse:
             form.add_error(None, error)
         else:
             show_secret_once(request, secret.kid, text)
-            return back_to("secrets", key)
+            return back_to("new-secret", key)
     form.describe()
     return _install(request, account, site, secret_form=form)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from avchat.dashboard import account_views, site_views
+from avchat.dashboard import account_views, reset_views, site_views
 from avchat.dashboard.page import files
 
 app_name = "dashboard"
@@ -12,6 +12,9 @@ urlpatterns = [
     path("sign-up", account_views.sign_up, name="sign-up"),
     path("log-in", account_views.log_in, name="log-in"),
     path("log-out", account_views.log_out, name="log-out"),
+    path("reset", reset_views.ask, name="reset"),
+    path("reset/sent", reset_views.sent, name="reset-sent"),
+    path("reset/<str:uidb64>/<str:token>", reset_views.choose, name="reset-choose"),
     path("account", account_views.account, name="account"),
     path("add-site", site_views.add_site, name="add-site"),
     path("sites/<str:key>/", site_views.install, name="install"),

@@ -297,7 +297,11 @@ def test_who_comes_to_the_front_door_is_led_on(client: Client) -> None:
 def test_a_secret_is_shown_once(inside: Client, site: Site) -> None:
     response = inside.post(f"/dashboard/sites/{site.key}/secrets", {"label": "2027"}, follow=True)
     secret = list(directory.site(site.key).secrets.values())[-1]
-    assert response.content.decode().count(secret) == 1
+    shown = response.content.decode()
+    assert shown.count(secret) == 1
+    # The page opens where the secret is, not above or below it.
+    place = response.redirect_chain[-1][0].partition("#")[2]
+    assert f'id="{place}"' in shown.partition(secret)[0].rpartition("<section")[2]
     again = page(inside, f"/dashboard/sites/{site.key}/")
     assert secret not in again
     assert secret[-4:] in again
