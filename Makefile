@@ -27,7 +27,7 @@ run: .venv/run.stamp ## Serve the product with its demo community (PORT=8000)
 	@exec env AVCHAT_DEMO=1 $(BIN)/python manage.py serve --bind 127.0.0.1:$(PORT)
 
 .PHONY: test
-test: .venv/test.stamp static/node_modules/.stamp chromium lint ## Run every check and test
+test: .venv/test.stamp static/node_modules/.stamp debian lint ## Run every check and test
 	@echo "Widget: unit tests ..."
 	@npm --prefix static run --silent test
 	@echo "Server, protocol and browser tests ..."
@@ -83,13 +83,17 @@ static/node_modules/.stamp: static/package-lock.json .venv/test.stamp
 	@npm --prefix static ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: chromium
-chromium:
-	@if command -v chromium >/dev/null; then exit; fi; \
+.PHONY: debian
+debian:
+	@need=""; \
+	command -v chromium >/dev/null || need+=" $(BROWSER)"; \
+	command -v php >/dev/null || need+=" php-cli"; \
+	command -v ruby >/dev/null || need+=" ruby"; \
+	if [ -z "$$need" ]; then exit; fi; \
 	if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
-	else echo "The browser tests need Chromium, and installing it needs root: apt install $(BROWSER)" >&2; exit 1; fi; \
-	echo "Installing Chromium with apt (a few minutes, the first time only) ..."; \
+	else echo "The tests need packages whose installation needs root: apt install$$need" >&2; exit 1; fi; \
+	echo "Installing$$need with apt (a few minutes, the first time only) ..."; \
 	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
-	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $(BROWSER) </dev/null >/dev/null
+	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$need </dev/null >/dev/null
 
 BROWSER := chromium fonts-liberation fonts-noto-core fonts-noto-color-emoji
