@@ -1,4 +1,4 @@
-// What the dashboard adds where scripts run: copying, and a site's state as it changes.
+// What the dashboard adds where scripts run: copying, a menu that closes by itself, a site's state as it changes.
 
 const said = document.getElementById("said");
 
@@ -38,6 +38,24 @@ for (const button of document.querySelectorAll("[data-copy]")) {
       if (word) word.textContent = "Copy";
       said.textContent = "";
     }, 2000);
+  });
+}
+
+const switcher = document.querySelector(".switcher");
+
+function turnAway({ type, target }) {
+  // A pointer's focus comes before its click: closing then would move what is about to be clicked.
+  if (!switcher.contains(target) && (type === "click" || target.matches(":focus-visible"))) switcher.open = false;
+}
+
+if (switcher) {
+  document.addEventListener("click", turnAway);
+  document.addEventListener("focusin", turnAway);
+  switcher.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !switcher.open) return;
+    event.preventDefault();
+    switcher.open = false;
+    switcher.querySelector("summary").focus();
   });
 }
 
