@@ -74,7 +74,7 @@ def install(request: HttpRequest, account: Account, key: str) -> HttpResponse:
 def state(request: HttpRequest, account: Account, key: str) -> HttpResponse:
     """How the site is doing, as pieces of the page that its script puts in place."""
     site = of(account, key)
-    return render(request, "dashboard/parts/state.html", {"site": site, "chip": states.of_site(site)})
+    return render(request, "dashboard/parts/state.html", _state(site))
 
 
 @require_POST
@@ -147,12 +147,9 @@ def retire(request: HttpRequest, account: Account, key: str, kid: str) -> HttpRe
 
 def _install(request: HttpRequest, account: Account, site: Site, **forms: Any) -> HttpResponse:
     context = {
-        "site": site,
+        **_state(site),
         "sites": _all(account),
-        "chip": states.of_site(site),
         "base": base_url(request),
-        "origins": [(each, states.of_origin(each)) for each in site.origins.order_by("pk")],
-        "secrets": [(each, states.of_secret(each)) for each in site.secrets.order_by("-pk")],
         "examples": [(each, source, coloured(source)) for each in EXAMPLES for source in [each.source(site.key)]],
         "origin_form": AddOrigin(),
         "secret_form": AddSecret(),
@@ -162,6 +159,15 @@ def _install(request: HttpRequest, account: Account, site: Site, **forms: Any) -
     }
     refused = any(form.errors for form in forms.values())
     return render(request, "dashboard/install.html", context, status=422 if refused else 200)
+
+
+def _state(site: Site) -> dict[str, Any]:
+    return {
+        "site": site,
+        "chip": states.of_site(site),
+        "origins": [(each, states.of_origin(each)) for each in site.origins.order_by("pk")],
+        "secrets": [(each, states.of_secret(each)) for each in site.secrets.order_by("-pk")],
+    }
 
 
 def _all(account: Account) -> list[Site]:

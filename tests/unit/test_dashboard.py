@@ -368,9 +368,14 @@ def test_guests_are_let_in_at_once_and_with_a_way_back(inside: Client, site: Sit
 
 def test_the_first_member_who_connects_is_checked_off(inside: Client, site: Site) -> None:
     address = f"/dashboard/sites/{site.key}/state"
-    assert "Waiting for the first member to connect" in page(inside, address)
-    services.note_connection(site.pk, "https://porchlight.example", "")
+    before = page(inside, address)
+    assert "Waiting for the first member to connect" in before
+    assert before.count("Not used yet") == 2
+    services.note_connection(site.pk, "https://porchlight.example", site.secrets.get().kid)
     after = page(inside, address)
+    assert after.count("In use") == 2
+    places = re.findall(r'data-into="([^"]+)"', page(inside, f"/dashboard/sites/{site.key}/"))
+    assert sorted(places) == sorted(re.findall(r'data-piece="([^"]+)"', after))
     assert "Connected" in after
     assert "First member connected on" in after
     assert "porchlight.example" in after
