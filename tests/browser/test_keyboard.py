@@ -63,6 +63,7 @@ async def test_a_conversation_from_first_to_last_by_keyboard_alone(community: Co
     # React.
     await keys.press("+")
     await expect(ann.menu.get_by_role("searchbox")).to_be_focused()
+    await expect(ann.menu.get_by_role("option").first).to_be_visible()
     await keys.press("ArrowDown")
     await expect(ann.menu.get_by_role("option").first).to_be_focused()
     await keys.press("ArrowRight")
