@@ -6,6 +6,7 @@ Kept in the node's memory so that presence and typing need not ask the database.
 from im.transaction import Blocks
 
 _known: dict[int, frozenset[int]] = {}
+_changes = 0
 
 
 def learn(member: int, blocks: Blocks) -> None:
@@ -15,8 +16,15 @@ def learn(member: int, blocks: Blocks) -> None:
 
 def update(member: int, blocks: Blocks) -> None:
     """Keeps changed blocks, if the member is connected here."""
+    global _changes
+    _changes += 1
     if member in _known:
         learn(member, blocks)
+
+
+def changes() -> int:
+    """How many changes there were; what was read before another one may be stale."""
+    return _changes
 
 
 def forget(member: int) -> None:

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from im import dispatch, events, members, views
 from im.caller import Caller
 from im.errors import Refusal, encode
-from im.models import Conversation, Participant
+from im.models import Block, Conversation, Message, Participant
 from im.protocol import (
     MAX_GROUP,
     ConversationCreate,
@@ -16,6 +16,7 @@ from im.protocol import (
     ConversationRename,
     Conversations,
 )
+from im.tabs import close_tab
 from im.transaction import Event, Room, Transaction, pair_of
 
 
@@ -33,7 +34,7 @@ def enter(tx: Transaction, caller: Caller, key: str) -> Room:
 
 def find_readable(caller: Caller, key: str) -> Conversation:
     """The conversation as stored, if the caller is in it; else `not-found`."""
-    inside = Participant.objects.filter(site=caller.site_id, member=caller.id, left=False, conversation__key=key)
+    inside = Participant.objects.filter(site=caller.site_id, member=caller.id, left=0, conversation__key=key)
     row = Conversation.objects.filter(site=caller.site_id, id__in=inside.values("conversation")).first()
     if row is None:
         raise Refusal("not-found", "There is no such conversation.")
@@ -57,22 +58,24 @@ def pair_with(tx: Transaction, caller: Caller, sub: str) -> Room:
 
 
 def introduce(tx: Transaction, room: Room, to: Set[int]) -> None:
-    """Shows a conversation of two to its members, before its first message."""
+    """Shows a conversation of two to members, before the first message that they see in it."""
     tx.touch(room, shape=True)
+    Participant.objects.filter(conversation=room.id, member__in=to).update(shown=True)
+    room.unshown -= to
     tell(tx, room, to)
 
 
 @dispatch.looked_up(Conversations)
 def listed(caller: Caller, frame: Conversations) -> events.ConversationsOk:
     """The caller's conversations by their last message; or those of `ids`, as far as they are the caller's."""
-    mine = Conversation.objects.filter(
-        site=caller.site_id, participants__member=caller.id, participants__left=False
-    ).order_by("-latest")
-    if frame.ids is not UNSET:
-        rows = list(mine.filter(key__in=frame.ids))
+    inside = Participant.objects.filter(site=caller.site_id, member=caller.id, left=0)
+    if frame.ids is not None:
+        named = inside.filter(conversation__key__in=frame.ids)
+        rows = list(Conversation.objects.filter(site=caller.site_id, id__in=named.values("conversation")))
         return events.ConversationsOk(conversations=views.conversations(caller.site_id, caller.id, rows), more=False)
-    # A conversation of two begins with its first message; until then only the page that opened it knows it.
-    mine = mine.exclude(pair__isnull=False, seq=0)
+    # A conversation of two begins with its first message; until then only the pages of who opened it know it.
+    shown = inside.filter(shown=True)
+    mine = Conversation.objects.filter(site=caller.site_id, id__in=shown.values("conversation")).order_by("-latest")
     if frame.cursor:
         mine = mine.filter(latest__lt=_page(frame.cursor))
     rows = list(mine[: frame.limit + 1])
@@ -98,12 +101,12 @@ def create(tx: Transaction, caller: Caller, origin: object, frame: ConversationC
     others.pop(caller.id, None)
     if not others:
         raise Refusal("forbidden", "A conversation needs somebody else.")
-    if len(others) == 1 and frame.name is UNSET:
+    if len(others) == 1 and frame.name is None:
         room = pair_with(tx, caller, next(iter(others.values())))
-        if room.seq == 0:
+        if caller.id in room.unshown:
             tell(tx, room, [caller.id])
         return events.ConversationOk(conversation=room.key)
-    name = "" if frame.name is UNSET else frame.name
+    name = frame.name or ""
     room = tx.open_room(caller.site_id, {caller.id: caller.sub, **others}, name=name)
     tell(tx, room, room.members)
     return events.ConversationOk(conversation=room.key)
@@ -124,8 +127,9 @@ def invite(tx: Transaction, caller: Caller, origin: object, frame: ConversationI
                 site_id=caller.site_id,
                 conversation_id=room.id,
                 member_id=id,
-                defaults={"left": False, "joined": tx.now, "read_seq": room.seq, "read_time": tx.now},
+                defaults={"left": 0, "joined": room.version, "read_seq": room.seq, "told_seq": 0},
             )
+            _hide_what_was_blocked(tx, room, id)
         room.members = {**room.members, **fresh}
         tell(tx, room, room.members)
     for sub in fresh.values():
@@ -137,11 +141,12 @@ def invite(tx: Transaction, caller: Caller, origin: object, frame: ConversationI
 def leave(tx: Transaction, caller: Caller, origin: object, frame: ConversationLeave) -> events.ConversationOk:
     """Takes the caller out of a group."""
     room = _group(tx, caller, frame.conversation)
-    tx.touch(room, shape=True)
-    Participant.objects.filter(conversation=room.id, member=caller.id).update(left=True)
+    version = tx.touch(room, shape=True)
+    Participant.objects.filter(conversation=room.id, member=caller.id).update(left=version)
     room.members = {id: sub for id, sub in room.members.items() if id != caller.id}
     tell(tx, room, [*room.members, caller.id])
     _note(tx, room, events.System(kind="left", member=caller.sub))
+    close_tab(tx, caller, room.key)
     return events.ConversationOk(conversation=room.key)
 
 
@@ -162,8 +167,7 @@ def tell(tx: Transaction, room: Room, to: Iterable[int]) -> None:
     row = Conversation.objects.get(id=room.id)
     cursor = tx.cursor(room.site_id, room.version)
     frames = []
-    for member in to:
-        (view,) = views.conversations(room.site_id, member, [row])
+    for member, view in views.conversation_for_each(room.site_id, row, to).items():
         frames.append(((member,), encode(as_event(view, cursor))))
     tx.emit(Event(room.site_id, room.version, frames, None))
 
@@ -178,6 +182,14 @@ def _group(tx: Transaction, caller: Caller, key: str) -> Room:
     if room.pair:
         raise Refusal("forbidden", "A conversation of two stays as it is.")
     return room
+
+
+def _hide_what_was_blocked(tx: Transaction, room: Room, member: int) -> None:
+    """What others wrote while the newcomer had blocked them stays hidden from it."""
+    for block in Block.objects.filter(site=room.site_id, owner=member):
+        said = Message.objects.filter(conversation=room.id, sender=block.member_id, born__gt=block.version)
+        for seq in said.values_list("seq", flat=True):
+            tx.hide(room, seq, [member])
 
 
 def _note(tx: Transaction, room: Room, system: events.System) -> None:

@@ -53,7 +53,7 @@ class Handler:
     """A member's side of one connection."""
 
     __slots__ = (
-        "backlog", "bad", "caller", "epoch", "flood", "flying", "held", "idle", "missed", "node", "own",
+        "backlog", "bad", "caller", "epoch", "flood", "flying", "gone", "held", "idle", "missed", "node", "own",
         "port", "present", "session", "storing", "version", "waiter", "watching",
     )  # fmt: skip
 
@@ -70,6 +70,7 @@ class Handler:
         self.own: set[int] = NONE
         self.backlog: deque[tuple[Frame, Answer]] | None = None
         self.flying = 0
+        self.gone = False
         self.storing = True
         self.idle = False
         self.watching: set[str] | None = None
@@ -174,8 +175,17 @@ class Handler:
         while self.backlog and not self.flying:
             self._run(*self.backlog.popleft())
         if self.waiter is not None and not self.congested:
-            self.waiter.set_result(None)
+            # Its consumer may have been cancelled meanwhile.
+            if not self.waiter.done():
+                self.waiter.set_result(None)
             self.waiter = None
+
+    def leave(self) -> None:
+        """The connection is gone: frames that still wait take no effect, and nothing is written any more."""
+        self.gone, self.port = True, None
+        while self.backlog:
+            _, answer = self.backlog.popleft()
+            answer(None)
 
     async def uncongested(self) -> None:
         """Waits until more frames may be read."""
@@ -206,8 +216,10 @@ class Handler:
 
     def skip(self, version: int) -> None:
         """A change that came from here: not to be written."""
-        if self.session is not None:
+        if self.session is not None and (self.port is None or self.held is not None):
             self.own.add(version)
+        elif self.held is None:
+            self.version = max(self.version, version)
 
     def close(self, code: int, reason: str) -> None:
         """Ends the connection from this side."""
@@ -254,12 +266,12 @@ class Handler:
         """
         if self.port is not None:
             self.port.close(CLOSE_REPLACED, "replaced")
-        if version is not None:
-            self.version = version
-        self.port, self.held = port, []
+        before, self.port, self.held = self.version, port, []
         try:
-            changes, up_to = await database.read(_changes_since, self.caller, self.version)
+            begin = before if version is None else version
+            self.version, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
         except replay.TooMuch:
+            self.node.end_session(self.session or "")
             raise Refusal("not-found", "Too much was missed; begin a new session.") from None
         if self.port is port:
             self.own = {own for own in self.own if own > self.version}
@@ -273,10 +285,12 @@ class Handler:
             self.port, self.held = None, None
 
 
-def _changes_since(caller: Caller, version: int) -> tuple[list[replay.Change], int]:
+def _changes_since(caller: Caller, begin: int, before: int) -> tuple[int, list[replay.Change], int]:
+    """Where it begins, what follows, and up to where. A position that is yet to come is not one to begin from."""
     with database.snapshot():
         position = replay.position(caller.site_id)
-        return replay.since(caller.site_id, caller.id, version, position.epoch), position.version
+        begin = begin if begin <= position.version else before
+        return begin, replay.since(caller.site_id, caller.id, begin, position.epoch), position.version
 
 
 def _spawn(work: Coroutine[Any, Any, None]) -> None:

@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from avchat.tenants import directory, services, tokens
 from avchat.tenants.directory import SiteInfo
-from im import cursor, database, events, limits, members, protocol, replay, views
+from im import blocks, cursor, database, events, limits, members, protocol, replay, views
 from im.caller import Caller
 from im.errors import Refusal
 from im.handler import Handler, Port
@@ -98,8 +98,12 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
     handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
     try:
-        resume = None if frame.resume is UNSET else frame.resume
-        state = await database.read(_state, handler.caller, resume)
+        seen = blocks.changes()
+        state = await database.read(_state, handler.caller, frame.resume)
+        known = state.blocks
+        while seen != blocks.changes():
+            seen = blocks.changes()
+            known = await database.read(read_blocks, site.id, member.id)
     except BaseException:
         # Cut off or refused: as if it had never been here.
         node.router.logout(handler)
@@ -121,7 +125,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         token=proof.token or UNSET,
         resumed=UNSET if state.resumed is None else state.resumed,
     )
-    node.arrive(handler, choice, state.blocks)
+    node.arrive(handler, choice, known)
     return Welcome(handler, reply, state.changes, state.position.version)
 
 
@@ -147,9 +151,9 @@ def _prove(frame: Hello, origin: str | None) -> _Proof:
         raise Refusal("forbidden", "Pages of this origin may not open this site's chat.")
     token = None
     try:
-        if frame.token is not UNSET:
+        if frame.token is not None:
             claims = tokens.verify(site.key, frame.token)
-        elif frame.guest is UNSET:
+        elif frame.guest is None:
             raise Refusal("unauthorized", "A hello needs a member token.")
         elif not site.guests:
             raise Refusal("unauthorized", "This site does not let guests in.")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 
 from im.errors import Refusal
 from im.transaction import Event, Transaction
@@ -120,10 +120,9 @@ class Journal:
                     return self._refuse(batch)
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
-            except Exception as error:
-                if not isinstance(error, DatabaseError):
-                    logger.exception("A write failed")
+            except Exception:
                 if len(batch) == 1:
+                    logger.exception("A write failed")
                     return self._refuse(batch)
                 # One write spoils it for all: each on its own, so that only that one is refused.
                 for write in batch:
@@ -153,12 +152,20 @@ class Journal:
     def _tell(self, batch: list[Write], outcome: list[tuple[Any, list[Event], list[Callable[[], None]]]]) -> None:
         for write, (result, events, callbacks) in zip(batch, outcome, strict=True):
             for callback in callbacks:
-                callback()
-            write.done(result)
+                _guarded(callback)
+            _guarded(write.done, result)
             for event in events:
-                self._route(event)
+                _guarded(self._route, event)
 
     def _refuse(self, batch: list[Write]) -> None:
         refusal = Refusal("unavailable", "The message store does not answer; try again.", retry_ms=1000)
         outcome: list[tuple[Any, list[Event], list[Callable[[], None]]]] = [(refusal, [], []) for _ in batch]
         self._loop.call_soon_threadsafe(self._tell, batch, outcome)
+
+
+def _guarded(function: Callable[..., None], *args: Any) -> None:
+    """What goes wrong in telling one must not keep anything from the others."""
+    try:
+        function(*args)
+    except Exception:
+        logger.exception("What was stored could not be told")

@@ -30,6 +30,11 @@ class Bucket:
     def __init__(self) -> None:
         self.full_at = 0.0
 
+    @property
+    def full(self) -> bool:
+        """True where it is as good as new."""
+        return self.full_at <= time.monotonic()
+
     def take(self, rate: float, burst: int) -> int:
         """Takes a token. Answers 0, or the milliseconds until there is one again.
 

@@ -22,7 +22,7 @@ MAX_REACTIONS = 20
 def wants(caller: Caller, frame: MessageSend) -> tuple[tuple[int, str | None, str | None] | None, tuple[int, str]]:
     """What a send will ask the journal's transaction for."""
     key = frame.to.conversation
-    return ((caller.site_id, key, None) if key is not UNSET else None), (caller.id, frame.key)
+    return ((caller.site_id, key, None) if key is not None else None), (caller.id, frame.key)
 
 
 @dispatch.stored(MessageSend, wants)
@@ -30,7 +30,7 @@ def send(tx: Transaction, caller: Caller, origin: object, frame: MessageSend) ->
     """Stores a message in a conversation, or in the one with a member (made with the first message)."""
     if before := tx.sent(caller.id, frame.key):
         return events.SendOk(conversation=before[0], seq=before[1], time=before[2])
-    if frame.to.conversation is not UNSET:
+    if frame.to.conversation is not None:
         room = enter(tx, caller, frame.to.conversation)
     else:
         room = pair_with(tx, caller, frame.to.member or "")
@@ -38,20 +38,26 @@ def send(tx: Transaction, caller: Caller, origin: object, frame: MessageSend) ->
     others = room.members.keys() - {caller.id}
     if room.pair and others & blocks.of:
         raise Refusal("forbidden", "You have blocked this member.")
-    reply_to = frame.reply_to or None
-    if reply_to and reply_to > room.seq:
+    if frame.reply_to is not None and frame.reply_to > room.seq:
         raise Refusal("not-found", "There is no such message to reply to.")
     hidden = others & blocks.by
-    if room.pair and room.seq == 0:
-        introduce(tx, room, room.members.keys() - hidden)
-    seq, version = tx.add_message(room, sender=caller.id, body=frame.body, key=frame.key, reply_to=reply_to)
+    if room.unshown - hidden:
+        introduce(tx, room, room.unshown - hidden)
+    seq, version = tx.add_message(
+        room,
+        sender=caller.id,
+        body=frame.body,
+        key=frame.key,
+        reply_to=frame.reply_to,
+        veiled=bool(room.pair and hidden),
+    )
     view = events.MessageEvent(
         conversation=room.key,
         seq=seq,
         from_=caller.sub,
         body=frame.body,
         time=tx.now,
-        reply_to=reply_to or UNSET,
+        reply_to=frame.reply_to or UNSET,
         cursor=tx.cursor(caller.site_id, version),
     )
     if hidden:
@@ -75,7 +81,8 @@ def edit(tx: Transaction, caller: Caller, origin: object, frame: MessageEdit) ->
         raise Refusal("conflict", "The message is deleted.")
     version = tx.touch(room)
     _change(row, body=frame.body, edited=tx.now, version=version)
-    unseen = _unseen(tx, caller, room, frame.seq)
+    # New words must not reach those who have blocked the caller through an old message.
+    unseen = _hidden_from(room, frame.seq) | (room.members.keys() & tx.blocks(caller.site_id, caller.id).by)
     tx.hide(room, frame.seq, unseen)
     event = events.MessageEdited(
         conversation=room.key,
@@ -138,7 +145,7 @@ def react(tx: Transaction, caller: Caller, origin: object, frame: MessageReact) 
         on=frame.on,
         cursor=tx.cursor(caller.site_id, version),
     )
-    unseen = _unseen(tx, caller, room, frame.seq)
+    unseen = _hidden_from(room, frame.seq) | _apart(tx, caller)
     tx.emit(Event(caller.site_id, version, [(room.members.keys() - unseen, encode(event))], origin))
 
 
@@ -152,7 +159,9 @@ def read(tx: Transaction, caller: Caller, origin: object, frame: MessageRead) ->
     if not mine.exists():
         return
     version = tx.touch(room)
-    mine.update(read_seq=frame.seq, read_time=tx.now, read_version=version)
+    apart = _apart(tx, caller) & room.members.keys() if room.pair else frozenset()
+    told = {} if apart else {"told_seq": frame.seq, "read_time": tx.now}
+    mine.update(read_seq=frame.seq, read_version=version, **told)
     event = events.ReadEvent(
         conversation=room.key,
         member=caller.sub,
@@ -160,7 +169,6 @@ def read(tx: Transaction, caller: Caller, origin: object, frame: MessageRead) ->
         time=tx.now,
         cursor=tx.cursor(caller.site_id, version),
     )
-    apart = _apart(tx, caller) if room.pair else frozenset()
     tx.emit(Event(caller.site_id, version, [(room.members.keys() - apart, encode(event))], origin))
 
 
@@ -169,7 +177,7 @@ def history(caller: Caller, frame: History) -> events.HistoryOk:
     """A page of a conversation's messages, oldest first."""
     room = find_readable(caller, frame.conversation)
     rows = Message.objects.filter(conversation=room.id)
-    if frame.before is not UNSET:
+    if frame.before is not None:
         rows = rows.filter(seq__lt=frame.before)
     page = list(rows.order_by("-seq").values(*views.ROW)[: frame.limit + 1])
     more = len(page) > frame.limit
@@ -212,8 +220,3 @@ def _apart(tx: Transaction, caller: Caller) -> frozenset[int]:
     """Those to whom nothing of the caller passes: either has blocked the other."""
     blocks = tx.blocks(caller.site_id, caller.id)
     return blocks.by | blocks.of
-
-
-def _unseen(tx: Transaction, caller: Caller, room: Room, seq: int) -> set[int]:
-    """Those in the room to whom a change that the caller makes to a message is not told."""
-    return _hidden_from(room, seq) | (room.members.keys() & tx.blocks(caller.site_id, caller.id).by)

@@ -81,11 +81,13 @@ class Contact(models.Model):
 
 
 class Block(models.Model):
-    """`owner` has blocked `member`, who cannot tell."""
+    """`owner` has blocked `member`, who cannot tell: since this version, at this time."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
+    version = models.BigIntegerField()
+    time = models.BigIntegerField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "owner", "member"], name="block_once")]
@@ -117,13 +119,19 @@ class Conversation(models.Model):
 
 
 class Participant(models.Model):
-    """A member in a conversation (`left`: no longer), and up to where it has read."""
+    """A member in a conversation, and up to where it has read (`told_seq`: as far as others were told).
+
+    `joined`, `left`: the versions in which it came, and left (0: is in it). `shown`: it knows of the conversation;
+    one of two is shown to a member with the first message that the member may see.
+    """
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participants")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
-    left = models.BooleanField(default=False)
     joined = models.BigIntegerField()
+    left = models.BigIntegerField(default=0)
+    shown = models.BooleanField(default=True)
+    told_seq = models.BigIntegerField(default=0)
     read_seq = models.BigIntegerField(default=0)
     read_time = models.BigIntegerField(default=0)
     read_version = models.BigIntegerField(default=0)

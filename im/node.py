@@ -53,7 +53,7 @@ class Node:
 
     def depart(self, handler: Handler) -> None:
         """A connection is gone for good."""
-        handler.port = None
+        handler.leave()
         if self.router.logout(handler):
             blocks.forget(handler.caller.id)
         for hook in hooks.departed:

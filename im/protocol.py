@@ -12,7 +12,7 @@ import json
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from im.errors import Refusal
 
@@ -56,19 +56,19 @@ class Hello(Frame, tag="hello"):
     answer: ClassVar[str] = "member, cursor, time, tabs, unread, limits, presence, site; token (guests), resumed"
 
     site: Annotated[str, Meta(min_length=1, max_length=64)]
-    token: Annotated[str, Meta(min_length=1, max_length=8192)] | UnsetType = UNSET
-    guest: Guest | UnsetType = UNSET
-    resume: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    token: Annotated[str, Meta(min_length=1, max_length=8192)] | None = None
+    guest: Guest | None = None
+    resume: Annotated[str, Meta(max_length=200)] | None = None
 
 
 class Target(Struct):
     """Where a message goes: to a member, by the site's own id, or into a conversation. Exactly one of both."""
 
-    member: Sub | UnsetType = UNSET
-    conversation: ConversationId | UnsetType = UNSET
+    member: Sub | None = None
+    conversation: ConversationId | None = None
 
     def __post_init__(self) -> None:
-        if (self.member is UNSET) == (self.conversation is UNSET):
+        if (self.member is None) == (self.conversation is None):
             raise ValueError("`to` names either a member or a conversation")
 
 
@@ -80,8 +80,8 @@ class MessageSend(Frame, tag="message.send"):
     to: Target
     body: Body
     key: Key
-    reply_to: Seq | UnsetType = UNSET
-    attachments: Annotated[list[Any], Meta(max_length=0)] | UnsetType = UNSET
+    reply_to: Seq | None = None
+    attachments: Annotated[list[Any], Meta(max_length=0)] | None = None
 
 
 class MessageEdit(Frame, tag="message.edit"):
@@ -130,7 +130,7 @@ class History(Frame, tag="history"):
     answer: ClassVar[str] = "messages, more"
 
     conversation: ConversationId
-    before: Seq | UnsetType = UNSET
+    before: Seq | None = None
     limit: Limit = 50
 
 
@@ -139,9 +139,9 @@ class Conversations(Frame, tag="conversations"):
 
     answer: ClassVar[str] = "conversations, more, cursor"
 
-    cursor: PageCursor | UnsetType = UNSET
+    cursor: PageCursor | None = None
     limit: Limit = 50
-    ids: Annotated[list[ConversationId], Meta(max_length=100)] | UnsetType = UNSET
+    ids: Annotated[list[ConversationId], Meta(max_length=100)] | None = None
 
 
 class ConversationCreate(Frame, tag="conversation.create"):
@@ -150,7 +150,7 @@ class ConversationCreate(Frame, tag="conversation.create"):
     answer: ClassVar[str] = "conversation"
 
     members: Annotated[list[Sub], Meta(min_length=1, max_length=MAX_GROUP - 1)]
-    name: Name | UnsetType = UNSET
+    name: Name | None = None
 
 
 class ConversationInvite(Frame, tag="conversation.invite"):
@@ -226,9 +226,9 @@ class Members(Frame, tag="members"):
 
     query: Annotated[str, Meta(max_length=80)] = ""
     online: bool = False
-    cursor: PageCursor | UnsetType = UNSET
+    cursor: PageCursor | None = None
     limit: Limit = 50
-    ids: Annotated[list[Sub], Meta(max_length=100)] | UnsetType = UNSET
+    ids: Annotated[list[Sub], Meta(max_length=100)] | None = None
 
 
 class Contacts(Frame, tag="contacts"):
@@ -321,7 +321,7 @@ def decode(data: bytes | str) -> Frame:
         Refusal: `too-large`, `unknown-type` or `bad-frame`, with the frame's `id` where that can be read.
     """
     if len(data) > MAX_FRAME or (isinstance(data, str) and len(data.encode()) > MAX_FRAME):
-        raise Refusal("too-large", f"A frame has at most {MAX_FRAME} bytes.")
+        raise Refusal("too-large", f"A frame has at most {MAX_FRAME} bytes.", id=_id_of(data))
     try:
         frame: Frame = _decoder.decode(data)
         # The escape is rare enough that looking for it is cheaper than looking at every string.
@@ -339,13 +339,24 @@ def lenient(data: bytes | str) -> Any:
         ValueError: where it is no JSON by any measure.
     """
     try:
-        return json.loads(data)
+        # Not left to json, which would take UTF-16 as well.
+        return json.loads(data.decode() if isinstance(data, bytes) else data)
     except RecursionError:
         raise ValueError("JSON that is nested too deeply") from None
 
 
-def _unencodable(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+def _good_id(frame: Any) -> str | None:
+    """The frame's id, if it has one that can be sent back."""
+    id = frame.get("id") if isinstance(frame, dict) else None
+    good = isinstance(id, str) and len(id) <= 64 and not any("\ud800" <= c <= "\udfff" for c in id)
+    return id if good else None
+
+
+def _id_of(data: bytes | str) -> str | None:
+    try:
+        return _good_id(lenient(data))
+    except ValueError:
+        return None
 
 
 def _classify(data: bytes | str, error: Exception) -> Refusal:
@@ -356,8 +367,7 @@ def _classify(data: bytes | str, error: Exception) -> Refusal:
         return Refusal("bad-frame", "A frame is one JSON object in UTF-8.")
     if not isinstance(loose, dict):
         return Refusal("bad-frame", "A frame is one JSON object.")
-    id = loose.get("id")
-    id = id if isinstance(id, str) and len(id) <= 64 and not _unencodable(id) else None
+    id = _good_id(loose)
     kind = loose.get("type")
     if isinstance(kind, str) and kind not in CLIENT_FRAMES:
         return Refusal("unknown-type", "There is no frame of this type.", id=id)

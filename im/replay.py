@@ -16,7 +16,6 @@ from im.cursor import cursor
 from im.errors import encode
 from im.models import Block, Contact, Conversation, Member, Message, Participant, Reaction, SiteVersion
 from im.protocol import Tab
-from im.transaction import read_blocks
 
 Change = tuple[int, bytes]
 
@@ -48,18 +47,21 @@ def since(site_id: int, member: int, version: int, epoch: str) -> list[Change]:
         TooMuch: where more than `MAX_CHANGES` messages were missed.
     """
     changes = _own(site_id, member, version, epoch)
-    touched = Conversation.objects.filter(
-        site=site_id, participants__member=member, participants__left=False, version__gt=version
-    )
-    rows = {row.id: row for row in touched}
-    gone = Conversation.objects.filter(
-        site=site_id, participants__member=member, participants__left=True, shape__gt=version
-    )
-    reshaped = [row for row in rows.values() if row.shape > version and (row.seq or not row.pair)] + list(gone)
+    mine = Participant.objects.filter(site=site_id, member=member, shown=True)
+    inside = mine.filter(left=0, conversation__version__gt=version).select_related("conversation")
+    joined = {row.conversation_id: row.joined for row in inside}
+    rows = {row.conversation_id: row.conversation for row in inside}
+    left = {row.conversation: row.left for row in mine.filter(left__gt=version).select_related("conversation")}
+    reshaped = [row for row in rows.values() if row.shape > version]
     for row, view in zip(reshaped, views.conversations(site_id, member, reshaped), strict=True):
-        changes.append((row.shape, encode(as_event(view, cursor(epoch, row.shape)))))
+        # One that is new to the member is shown before what was said in it, and again where it has changed since.
+        for at in {row.shape} | ({joined[row.id]} if joined[row.id] > version else set()):
+            changes.append((at, encode(as_event(view, cursor(epoch, at)))))
+    gone = views.conversations(site_id, member, list(left))
+    for at, view in zip(left.values(), gone, strict=True):
+        changes.append((at, encode(as_event(view, cursor(epoch, at)))))
     if rows:
-        changes += _messages(site_id, member, version, epoch, rows)
+        changes += _messages(site_id, member, version, epoch, rows, joined)
         changes += _reactions(site_id, member, version, epoch, rows)
         changes += _reads(site_id, member, version, epoch, rows)
     # A version is of one change, so that a client which is cut off after any event goes on with the next.
@@ -100,45 +102,37 @@ def contacts_event(site_id: int, member: int, at: str) -> events.ContactsEvent:
     return events.ContactsEvent(contacts=contacts, blocked=blocked, cursor=at)
 
 
-def _messages(site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]) -> list[Change]:
+def _messages(
+    site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation], joined: dict[int, int]
+) -> list[Change]:
     changed = Message.objects.filter(site=site_id, conversation__in=rows, version__gt=version)
     found = list(changed.order_by("version").values(*views.ROW)[: MAX_CHANGES + 1])
     if len(found) > MAX_CHANGES:
         raise TooMuch
-    mine = Participant.objects.filter(site=site_id, member=member, conversation__in=rows)
-    joined = dict(mine.values_list("conversation_id", "joined"))
-    # What was said before the member came is history, not news.
-    found = [row for row in found if row["time"] >= joined[row["conversation_id"]]]
     changes: list[Change] = []
     for row, view in zip(found, views.messages(site_id, member, found), strict=True):
-        pair = rows[row["conversation_id"]].pair is not None
-        if view.hidden and (pair or row["born"] <= version):
-            continue
-        if row["born"] > version:
-            event: Any = events.MessageEvent(**_fields(view), cursor=cursor(epoch, row["born"]))
+        # What was said before the member came is history, not news; what is changed in it is.
+        new = row["born"] > max(version, joined[row["conversation_id"]])
+        if new and not (view.hidden and rows[row["conversation_id"]].pair):
+            event = events.MessageEvent(**_fields(view), cursor=cursor(epoch, row["born"]))
             changes.append((row["born"], encode(event)))
-        elif row["deleted"]:
-            event = events.MessageDeleted(
-                conversation=view.conversation, seq=view.seq, cursor=cursor(epoch, row["version"])
-            )
-            changes.append((row["version"], encode(event)))
-        elif row["edited"]:
-            event = events.MessageEdited(
-                conversation=view.conversation,
-                seq=view.seq,
-                from_=row["sender__sub"],
-                body=row["body"],
-                edited=row["edited"],
-                cursor=cursor(epoch, row["version"]),
-            )
-            changes.append((row["version"], encode(event)))
+        if row["version"] > row["born"] and not view.hidden:
+            changes.append((row["version"], _changed(row, cursor(epoch, row["version"]))))
     return changes
 
 
+def _changed(row: dict[str, Any], at: str) -> bytes:
+    """How a message's last change is told."""
+    where = {"conversation": row["conversation__key"], "seq": row["seq"]}
+    if row["deleted"]:
+        return encode(events.MessageDeleted(**where, cursor=at))
+    edited = {"from_": row["sender__sub"], "body": row["body"], "edited": row["edited"]}
+    return encode(events.MessageEdited(**where, **edited, cursor=at))
+
+
 def _reactions(site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]) -> list[Change]:
-    blocks = read_blocks(site_id, member)
     found = Reaction.objects.filter(site=site_id, conversation__in=rows, version__gt=version)
-    found = found.exclude(member__in=blocks.by | blocks.of)
+    found = found.exclude(views.unwanted(site_id, member))
     hidden = _hidden(site_id, member, found)
     changes = []
     values = found.values_list("conversation_id", "seq", "member__sub", "emoji", "on", "version")
@@ -163,18 +157,17 @@ def _hidden(site_id: int, member: int, reactions: Any) -> dict[int, set[int]]:
 
 
 def _reads(site_id: int, member: int, version: int, epoch: str, rows: dict[int, Conversation]) -> list[Change]:
-    blocks = read_blocks(site_id, member)
-    apart = blocks.by | blocks.of
-    marks = Participant.objects.filter(site=site_id, conversation__in=rows, left=False, read_version__gt=version)
+    marks = Participant.objects.filter(site=site_id, conversation__in=rows, left=0, read_version__gt=version)
     changes = []
-    values = marks.values_list("conversation_id", "member_id", "member__sub", "read_seq", "read_time", "read_version")
-    for conversation, reader, sub, seq, time, at in values:
-        if reader in apart and rows[conversation].pair:
-            continue
-        event = events.ReadEvent(
-            conversation=rows[conversation].key, member=sub, seq=seq, time=time, cursor=cursor(epoch, at)
-        )
-        changes.append((at, encode(event)))
+    names = ("read_seq", "told_seq", "read_time", "read_version")
+    for conversation, reader, sub, read_seq, told_seq, time, at in marks.values_list(
+        "conversation_id", "member_id", "member__sub", *names
+    ):
+        if seq := read_seq if reader == member else told_seq:
+            event = events.ReadEvent(
+                conversation=rows[conversation].key, member=sub, seq=seq, time=time, cursor=cursor(epoch, at)
+            )
+            changes.append((at, encode(event)))
     return changes
 
 

@@ -50,5 +50,5 @@ def _read(key: str) -> Roster | None:
     row = Conversation.objects.filter(key=key).first()
     if row is None:
         return None
-    inside = Participant.objects.filter(site=row.site_id, conversation=row, left=False)
+    inside = Participant.objects.filter(site=row.site_id, conversation=row, left=0)
     return Roster(row.site_id, dict(inside.values_list("member_id", "member__sub")))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from im.handler import Handler
 
 
+REMEMBERED = 10_000
+"""Members whose rates are remembered before those are let go that have recovered."""
+
+
 class Present:
     """A member who is connected to this node: its handlers, and its rates over all of them."""
 
@@ -24,18 +28,26 @@ class Present:
         self.sends = Bucket()
         self.frames = Bucket()
 
+    @property
+    def spent(self) -> bool:
+        """True until the rates are as if nothing had been done."""
+        return not (self.sends.full and self.frames.full)
+
 
 class Router:
     """The registry member → handlers of one node. Only the event loop uses it."""
 
     def __init__(self) -> None:
         self._present: dict[int, Present] = {}
+        # Members who left with their rates used up: coming back does not give them new ones.
+        self._spent: dict[int, Present] = {}
 
     def login(self, handler: "Handler") -> Present:
         """Registers a handler for its member."""
-        present = self._present.get(handler.caller.id)
+        member = handler.caller.id
+        present = self._present.get(member)
         if present is None:
-            present = self._present[handler.caller.id] = Present()
+            present = self._present[member] = self._spent.pop(member) if member in self._spent else Present()
         present.handlers = (*present.handlers, handler)
         return present
 
@@ -48,6 +60,10 @@ class Router:
         if present.handlers:
             return False
         del self._present[handler.caller.id]
+        if present.spent:
+            if len(self._spent) >= REMEMBERED:
+                self._spent = {member: kept for member, kept in self._spent.items() if kept.spent}
+            self._spent[handler.caller.id] = present
         return True
 
     def handlers(self, member: int) -> tuple["Handler", ...]:

@@ -35,7 +35,10 @@ class Blocks(NamedTuple):
 
 @dataclass(slots=True)
 class Room:
-    """A locked conversation. `members`: ids to subs of those who are in it; to be replaced, never changed in place."""
+    """A locked conversation. `members`: ids to subs of those who are in it; `unshown`: those who do not know of it.
+
+    Both are to be replaced, never changed in place.
+    """
 
     id: int
     site_id: int
@@ -45,6 +48,7 @@ class Room:
     seq: int
     shape: int
     members: dict[int, str]
+    unshown: frozenset[int] = frozenset()
     version: int = 0
     latest: int = 0
 
@@ -61,7 +65,7 @@ class SiteState:
 
 
 # What a commit learned and a later one may use, because the locked rows tell whether it still holds.
-_members: dict[int, tuple[int, dict[int, str]]] = {}
+_members: dict[int, tuple[int, dict[int, str], frozenset[int]]] = {}
 _blocks: dict[int, tuple[int, Blocks]] = {}
 CACHED = 100_000
 
@@ -164,7 +168,8 @@ class Transaction:
             site_id=site_id, name=name, pair=pair, version=version, shape=version, latest=version, created=self.now
         )
         Participant.objects.bulk_create(
-            Participant(site_id=site_id, conversation=row, member_id=member, joined=self.now) for member in members
+            Participant(site_id=site_id, conversation=row, member_id=member, joined=version, shown=pair is None)
+            for member in members
         )
         return self._admit(row)
 
@@ -186,9 +191,12 @@ class Transaction:
         key: str | None = None,
         reply_to: int | None = None,
         system: str | None = None,
+        veiled: bool = False,
     ) -> tuple[int, int]:
-        """Stages a message and answers its (seq, version)."""
-        version = room.latest = self.touch(room)
+        """Stages a message and answers its (seq, version). `veiled`: nobody else's list of conversations moves."""
+        version = self.touch(room)
+        if not veiled:
+            room.latest = version
         room.seq += 1
         self._messages.append(
             (room.id, room.seq, room.site_id, sender, key, body, self.now, reply_to, system, version, version)
@@ -253,7 +261,7 @@ class Transaction:
         for cache in (_members, _blocks):
             if len(cache) >= CACHED:
                 cache.clear()
-        _members.update((room.id, (room.shape, room.members)) for room in self._rooms.values())
+        _members.update((room.id, (room.shape, room.members, room.unshown)) for room in self._rooms.values())
         _blocks.update(self._read_blocks)
 
     def _admit(self, row: Conversation) -> Room:
@@ -261,8 +269,10 @@ class Transaction:
             return self._rooms[row.key]
         known = _members.get(row.id)
         if known is None or known[0] != row.shape:
-            inside = Participant.objects.filter(conversation=row.id, left=False).order_by("id")
-            known = (row.shape, dict(inside.values_list("member_id", "member__sub")))
+            inside = Participant.objects.filter(conversation=row.id, left=0).order_by("id")
+            people = list(inside.values_list("member_id", "member__sub", "shown"))
+            unshown = frozenset(member for member, _, shown in people if not shown)
+            known = (row.shape, {member: sub for member, sub, _ in people}, unshown)
         room = Room(
             id=row.id,
             site_id=row.site_id,
@@ -272,6 +282,7 @@ class Transaction:
             seq=row.seq,
             shape=row.shape,
             members=known[1],
+            unshown=known[2],
             version=row.version,
             latest=row.latest,
         )

@@ -2,16 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from msgspec import UNSET
 
 from im import events
 from im.members import ENTRY, entry
-from im.models import Conversation, Hidden, Message, Participant, Reaction
-from im.transaction import read_blocks
+from im.models import Block, Conversation, Hidden, Message, Participant, Reaction
+
+TAIL = 500
+"""Messages that are counted in memory where many members' unread counts are asked for at once."""
 
 ROW: tuple[str, ...] = ("conversation_id", "conversation__key", "seq", "sender_id", "sender__sub", "body", "time")
 ROW += ("key", "reply_to", "edited", "deleted", "system", "born", "version")
@@ -79,42 +81,88 @@ def hidden_spots(site_id: int, viewer: int, spots: dict[int, set[int]]) -> set[t
 def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> list[events.Conversation]:
     """Conversations as the member `viewer` sees them, in the same order."""
     ids = [row.id for row in rows]
-    inside: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    people = Participant.objects.filter(site=site_id, conversation__in=ids, left=False).order_by("conversation", "id")
-    names = [f"member__{name}" for name in ENTRY]
-    for conversation, *person in people.values_list("conversation_id", "member_id", "read_seq", "read_time", *names):
-        inside[conversation].append(tuple(person))
+    people = _people(site_id, ids)
     last = _last(site_id, viewer, ids)
     unread = unread_counts(site_id, viewer, ids)
-    views = []
-    for row in rows:
-        people_here = inside[row.id]
-        view = events.Conversation(
-            conversation=row.key,
-            kind="pair" if row.pair else "group",
-            name=row.name,
-            seq=row.seq,
-            members=[entry(*person[3:]) for person in people_here],
-            last=last.get(row.id),
-            unread=unread.get(row.id, 0),
-            read={p[3]: events.ReadMark(seq=p[1], time=p[2]) for p in people_here if p[1]},
-        )
-        if all(person[0] != viewer for person in people_here):
-            view = events.Conversation(
-                conversation=row.key, kind=view.kind, name=row.name, seq=0, members=[], left=True
-            )
-        views.append(view)
+    return [
+        _conversation(row, viewer, people[row.id], last=last.get(row.id), unread=unread.get(row.id, 0)) for row in rows
+    ]
+
+
+def conversation_for_each(site_id: int, row: Conversation, viewers: Iterable[int]) -> dict[int, events.Conversation]:
+    """One conversation as each of several members sees it. What is the same for most is read once for all."""
+    people = _people(site_id, [row.id])[row.id]
+    tail = list(_words(row.id).order_by("-seq").values_list("seq", "sender_id")[:TAIL])
+    newest = Message.objects.filter(conversation=row.id).order_by("-seq").values(*ROW).first()
+    # Hidden messages and blocks make the difference; so does what was written by oneself.
+    apart = set(Hidden.objects.filter(site=site_id, conversation=row.id).values_list("member", flat=True))
+    for pair in Block.objects.filter(site=site_id, owner__in=[p.member for p in people]).values_list("owner", "member"):
+        apart.update(pair)
+    if newest:
+        apart.add(newest["sender_id"])
+    read = {person.member: person.read_seq for person in people}
+    plain = next((viewer for viewer in viewers if viewer not in apart), 0)
+    common = messages(site_id, plain, [newest])[0] if newest else None
+    views = {}
+    for viewer in viewers:
+        since = read.get(viewer, row.seq)
+        if viewer in apart or (len(tail) == TAIL and since < tail[-1][0]):
+            (views[viewer],) = conversations(site_id, viewer, [row])
+        else:
+            unread = sum(seq > since and sender != viewer for seq, sender in tail)
+            views[viewer] = _conversation(row, viewer, people, last=common, unread=unread)
     return views
+
+
+class _Person(NamedTuple):
+    member: int
+    read_seq: int
+    told_seq: int
+    read_time: int
+    entry: events.Member
+
+
+def _people(site_id: int, ids: list[int]) -> dict[int, list[_Person]]:
+    """Who is in these conversations, in the order in which they came."""
+    inside: dict[int, list[_Person]] = defaultdict(list)
+    rows = Participant.objects.filter(site=site_id, conversation__in=ids, left=0).order_by("conversation", "id")
+    names = [f"member__{name}" for name in ENTRY]
+    for row in rows.values_list("conversation_id", "member_id", "read_seq", "told_seq", "read_time", *names):
+        inside[row[0]].append(_Person(row[1], row[2], row[3], row[4], entry(*row[5:])))
+    return inside
+
+
+def _conversation(
+    row: Conversation, viewer: int, people: list[_Person], *, last: events.Message | None, unread: int
+) -> events.Conversation:
+    kind: Literal["pair", "group"] = "pair" if row.pair else "group"
+    if all(person.member != viewer for person in people):
+        # Who has left is told that, and nothing of what it is now.
+        return events.Conversation(conversation=row.key, kind=kind, name="", seq=0, members=[], left=True)
+    marks = {}
+    for person in people:
+        if seq := person.read_seq if person.member == viewer else person.told_seq:
+            marks[person.entry.id] = events.ReadMark(seq=seq, time=person.read_time)
+    return events.Conversation(
+        conversation=row.key,
+        kind=kind,
+        name=row.name,
+        seq=row.seq,
+        members=[person.entry for person in people],
+        last=last,
+        unread=unread,
+        read=marks,
+    )
 
 
 def unread_counts(site_id: int, viewer: int, ids: Iterable[int] | None = None) -> dict[int, int]:
     """How many messages the member has not read, per conversation: others' words, neither hidden nor deleted."""
-    mine = Participant.objects.filter(site=site_id, member=viewer, left=False, conversation__seq__gt=F("read_seq"))
+    mine = Participant.objects.filter(site=site_id, member=viewer, left=0, conversation__seq__gt=F("read_seq"))
     if ids is not None:
         mine = mine.filter(conversation__in=ids)
     counts = {}
     for conversation, read_seq in mine.values_list("conversation_id", "read_seq"):
-        behind = Message.objects.filter(conversation=conversation, seq__gt=read_seq, deleted=False, system__isnull=True)
+        behind = _words(conversation).filter(seq__gt=read_seq)
         count = behind.exclude(sender=viewer).count()
         if count:
             count -= _hidden_behind(site_id, viewer, conversation, read_seq)
@@ -129,11 +177,14 @@ def keyed(site_id: int, counts: dict[int, int]) -> dict[str, int]:
     return {keys[conversation]: count for conversation, count in counts.items()}
 
 
+def _words(conversation: int) -> QuerySet[Message]:
+    """What counts as unread: members' words that are still there."""
+    return Message.objects.filter(conversation=conversation, deleted=False, system__isnull=True)
+
+
 def _hidden_behind(site_id: int, viewer: int, conversation: int, read_seq: int) -> int:
     seqs = Hidden.objects.filter(site=site_id, conversation=conversation, member=viewer, seq__gt=read_seq)
-    return Message.objects.filter(
-        conversation=conversation, seq__in=seqs.values("seq"), deleted=False, system__isnull=True
-    ).count()
+    return _words(conversation).filter(seq__in=seqs.values("seq")).count()
 
 
 def _last(site_id: int, viewer: int, ids: list[int]) -> dict[int, events.Message]:
@@ -151,11 +202,17 @@ def _reactions(site_id: int, viewer: int, spots: dict[int, set[int]]) -> dict[tu
     where = Q()
     for conversation, seqs in spots.items():
         where |= Q(conversation=conversation, seq__gte=min(seqs), seq__lte=max(seqs))
-    blocks = read_blocks(site_id, viewer)
-    rows = (
-        Reaction.objects.filter(where, site=site_id, on=True).exclude(member__in=blocks.of | blocks.by).order_by("id")
-    )
+    rows = Reaction.objects.filter(where, site=site_id, on=True).exclude(unwanted(site_id, viewer)).order_by("id")
     found: dict[tuple[int, int], dict[str, list[str]]] = {}
     for conversation, seq, emoji, sub in rows.values_list("conversation_id", "seq", "emoji", "member__sub"):
         found.setdefault((conversation, seq), {}).setdefault(emoji, []).append(sub)
+    return found
+
+
+def unwanted(site_id: int, viewer: int) -> Q:
+    """The reactions that do not pass to the member: made while one of both had blocked the other."""
+    found = Q(pk__in=[])
+    for block in Block.objects.filter(Q(owner=viewer) | Q(member=viewer), site=site_id):
+        other = block.member_id if block.owner_id == viewer else block.owner_id
+        found |= Q(member=other, version__gt=block.version)
     return found

@@ -26,32 +26,38 @@ def listed(caller: Caller, frame: Contacts) -> events.ContactsOk:
 def add(tx: Transaction, caller: Caller, origin: Handler, frame: ContactAdd) -> None:
     """Adds a member to the caller's contacts."""
     other = _other(caller, frame.member)
-    if _put(Contact, caller, other):
-        _tell(tx, caller, origin)
+    if _may_add(Contact, caller, other):
+        Contact.objects.create(site_id=caller.site_id, owner_id=caller.id, member_id=other)
+        _tell(tx, caller, tx.next_version(caller.site_id), origin)
 
 
 @dispatch.stored(ContactRemove)
 def remove(tx: Transaction, caller: Caller, origin: Handler, frame: ContactRemove) -> None:
     """Takes a member out of the caller's contacts."""
     other = _other(caller, frame.member)
-    if _take(Contact, caller, other):
-        _tell(tx, caller, origin)
+    if Contact.objects.filter(site=caller.site_id, owner=caller.id, member=other).delete()[0]:
+        _tell(tx, caller, tx.next_version(caller.site_id), origin)
 
 
 @dispatch.stored(BlockAdd)
 def block(tx: Transaction, caller: Caller, origin: Handler, frame: BlockAdd) -> None:
     """Blocks a member, who cannot tell."""
     other = _other(caller, frame.member)
-    if _put(Block, caller, other):
-        _blocks_changed(tx, caller, other, _tell(tx, caller, origin), origin)
+    if _may_add(Block, caller, other):
+        version = tx.next_version(caller.site_id)
+        Block.objects.create(site_id=caller.site_id, owner_id=caller.id, member_id=other, version=version, time=tx.now)
+        _tell(tx, caller, version, origin)
+        _blocks_changed(tx, caller, other, version, origin)
 
 
 @dispatch.stored(BlockRemove)
 def unblock(tx: Transaction, caller: Caller, origin: Handler, frame: BlockRemove) -> None:
     """Lifts a block."""
     other = _other(caller, frame.member)
-    if _take(Block, caller, other):
-        _blocks_changed(tx, caller, other, _tell(tx, caller, origin), origin)
+    if Block.objects.filter(site=caller.site_id, owner=caller.id, member=other).delete()[0]:
+        version = tx.next_version(caller.site_id)
+        _tell(tx, caller, version, origin)
+        _blocks_changed(tx, caller, other, version, origin)
 
 
 def _other(caller: Caller, sub: str) -> int:
@@ -61,27 +67,20 @@ def _other(caller: Caller, sub: str) -> int:
     return other
 
 
-def _put(model: type[Contact] | type[Block], caller: Caller, other: int) -> bool:
+def _may_add(model: type[Contact] | type[Block], caller: Caller, other: int) -> bool:
+    """Whether a member is not on the caller's list yet; `forbidden` where the list is full."""
     mine = model._default_manager.filter(site=caller.site_id, owner=caller.id)
     if mine.filter(member=other).exists():
         return False
     if mine.count() >= MAX_LIST:
         raise Refusal("forbidden", f"The list has at most {MAX_LIST} members.")
-    model._default_manager.create(site_id=caller.site_id, owner_id=caller.id, member_id=other)
     return True
 
 
-def _take(model: type[Contact] | type[Block], caller: Caller, other: int) -> bool:
-    rows = model._default_manager.filter(site=caller.site_id, owner=caller.id, member=other)
-    return bool(rows.delete()[0])
-
-
-def _tell(tx: Transaction, caller: Caller, origin: Handler) -> int:
-    version = tx.next_version(caller.site_id)
+def _tell(tx: Transaction, caller: Caller, version: int, origin: Handler) -> None:
     Member.objects.filter(site=caller.site_id, id=caller.id).update(lists_version=version)
     event = contacts_event(caller.site_id, caller.id, tx.cursor(caller.site_id, version))
     tx.emit(Event(caller.site_id, version, [((caller.id,), encode(event))], origin))
-    return version
 
 
 def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int, origin: Handler) -> None:

@@ -43,7 +43,7 @@ async def directory(handler: "Handler", frame: Members) -> events.MembersOk:
 
 def _page(caller: Caller, frame: Members, here: list[int] | None) -> tuple[list[Member], bool]:
     rows = Member.objects.filter(site=caller.site_id).order_by("sort", "id")
-    if frame.ids is not UNSET:
+    if frame.ids is not None:
         return list(rows.filter(sub__in=frame.ids)), False
     rows = _matching(rows, caller.site_id, frame.query)
     if here is not None:

@@ -12,14 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db.models import Q
 
 from im import blocks, database, hooks
 from im.dispatch import at_once, stored
 from im.errors import Refusal, encode
 from im.events import Choice, Presence, PresenceEvent, PresenceOk
-from im.models import Member
+from im.models import Block, Member
 from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch
-from im.transaction import read_blocks
 from presence.board import Board, Entry
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 TELL_S = 0.05
 """For how long changes are collected before they are told, in seconds."""
-
-NOBODY = Presence(show="offline", status="", since=0)
 
 Place = tuple[int, str]
 
@@ -74,8 +72,8 @@ class Monitor:
             if told and entry.visible:
                 entry.since = database.now_ms()
                 self._tell_soon(entry.site_id, entry.sub, member)
-            own = encode(PresenceEvent(members={entry.sub: entry.own()}))
-            self.node.router.send([member], own)
+            for handler in self.node.router.handlers(member):
+                self._tell(handler, {entry.sub: entry.own()})
 
     def idle(self, handler: "Handler", on: bool) -> None:
         """A page has been without input, or has it again."""
@@ -137,11 +135,11 @@ class Monitor:
                 handler.watching.discard(sub)
 
     def seen_by(self, handler: "Handler", sub: str) -> Presence | None:
-        """How a connection's member sees another; None where that one is not here."""
+        """How a connection's member sees another; None where that one looks gone."""
         entry = self.board.find(handler.caller.site_id, sub)
-        if entry is None or not entry.visible:
+        if entry is None or not entry.visible or blocks.apart(handler.caller.id, entry.member):
             return None
-        return NOBODY if blocks.apart(handler.caller.id, entry.member) else entry.public()
+        return entry.public()
 
     def blocks_changed(self, owner: int, member: int) -> None:
         """Two no longer see each other, or do again."""
@@ -151,13 +149,15 @@ class Monitor:
                 continue
             for handler in self.node.router.handlers(other):
                 if entry.sub in (handler.watching or ()):
-                    self._tell(handler, {entry.sub: self.seen_by(handler, entry.sub) or NOBODY})
+                    self._tell(handler, {entry.sub: self.seen_by(handler, entry.sub) or _gone_now()})
 
     def attached(self, handler: "Handler") -> None:
         """A session reads again: what changed while it did not is told as it is now."""
         missed, handler.missed = handler.missed, None
         if missed:
-            self._tell(handler, {sub: self.seen_by(handler, sub) or NOBODY for sub in missed})
+            me = self.board.entry(handler.caller.id)
+            own = {me.sub: me.own()} if me and me.sub in missed else {}
+            self._tell(handler, {sub: self.seen_by(handler, sub) or _gone_now() for sub in missed} | own)
 
     def _tell_soon(self, site_id: int, sub: str, member: int) -> None:
         if self._telling is None:
@@ -186,7 +186,7 @@ class Monitor:
 
     def _public(self, site_id: int, sub: str) -> Presence:
         entry = self.board.find(site_id, sub)
-        return entry.public() if entry else Presence(show="offline", status="", since=database.now_ms())
+        return entry.public() if entry else _gone_now()
 
     def _tell(self, handler: "Handler", presence: dict[str, Presence]) -> None:
         if handler.port is None:
@@ -196,6 +196,10 @@ class Monitor:
 
     def _miss(self, handler: "Handler", subs: Iterable[str]) -> None:
         handler.missed = {*(handler.missed or ()), *subs}
+
+
+def _gone_now() -> Presence:
+    return Presence(show="offline", status="", since=database.now_ms())
 
 
 def of(node: "Node") -> Monitor:
@@ -263,7 +267,9 @@ def unwatch(handler: "Handler", frame: PresenceUnwatch) -> None:
 
 
 def _seen(site_id: int, viewer: int, subs: list[str]) -> dict[str, int]:
-    """When members were last seen; nothing of those from whom the viewer is set apart."""
-    known = read_blocks(site_id, viewer)
-    rows = Member.objects.filter(site=site_id, sub__in=subs).exclude(id__in=known.by | known.of)
-    return dict(rows.values_list("sub", "seen"))
+    """When members were last seen; for those from whom the viewer is set apart, as it was when that began."""
+    rows = Member.objects.filter(site=site_id, sub__in=subs).values_list("id", "sub", "seen")
+    apart = Block.objects.filter(Q(owner=viewer) | Q(member=viewer), site=site_id)
+    values = apart.values_list("owner", "member", "time")
+    since = {(member if owner == viewer else owner): time for owner, member, time in values}
+    return {sub: min(seen, since.get(member, seen)) or since.get(member, 0) for member, sub, seen in rows}

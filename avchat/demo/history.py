@@ -7,7 +7,6 @@ import time
 from itertools import accumulate
 
 from django.db import transaction
-from msgspec import UNSET
 
 from avchat.demo import site as demo
 from avchat.demo.people import PEOPLE, Person
@@ -88,7 +87,7 @@ class History:
         times = self._times(talk)
         first, *others = talk.members
         tx = self._begin(times[0])
-        frame = ConversationCreate(members=list(others), name=talk.name or UNSET)
+        frame = ConversationCreate(members=list(others), name=talk.name or None)
         room: str = conversations.create(tx, self.callers[first], None, frame).conversation
         tx.finish()
         for number, (said, at) in enumerate(zip(talk.said, times, strict=True), start=1):
@@ -116,7 +115,7 @@ class History:
             to=Target(conversation=room),
             body=said.edited_from or said.text,
             key=f"demo-{self.made}",
-            reply_to=seq - said.reply if said.reply else UNSET,
+            reply_to=seq - said.reply if said.reply else None,
         )
         messages.send(tx, caller, None, frame)
         tx.finish()

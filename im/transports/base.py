@@ -16,6 +16,16 @@ class Consumer(AsyncConsumer):
 
     channel_layer_alias = ""
 
+    async def __call__(self, *args: Any) -> None:
+        """Serves the connection; however that ends, it is gone afterwards."""
+        try:
+            await super().__call__(*args)
+        finally:
+            self.gone()
+
+    def gone(self) -> None:
+        """The connection is over."""
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         # Channels' own dispatch looks after database connections in a thread, at every message; there are none here.
         await getattr(self, handler_name(message))(message)

@@ -6,10 +6,7 @@ Each request begins where the last one ended, or where the client says that it l
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qs
-
-from channels.exceptions import StopConsumer
 
 from im import cursor
 from im.errors import Refusal
@@ -46,19 +43,18 @@ class EventsConsumer(SessionConsumer):
         else:
             await self._poll(handler, at)
 
-    async def http_disconnect(self, message: dict[str, Any]) -> None:
+    def gone(self) -> None:
         """The client is gone: what a poll has collected and not sent is the next one's."""
         if self.handler is not None:
             if not self.answered and self.handler.port is self:
                 self.handler.version = self.before
             self._release()
-        raise StopConsumer
 
     def _cursor(self, handler: Handler) -> int | None:
         """Where the client wants to go on from, if it says so and the position is one of this site."""
         named = self.header(b"last-event-id") or next(iter(self.query.get("cursor", [])), None)
         at = cursor.parse(named) if named else None
-        return at.version if at and at.epoch == handler.epoch else None
+        return at.version if at and at.epoch == handler.epoch and not at.expired else None
 
     def _release(self) -> None:
         self.node.wheel.cancel(self)
@@ -117,9 +113,14 @@ class EventsConsumer(SessionConsumer):
         self.outbox = Outbox(self._flush_poll)
         await self._attach(handler, at)
         if wait:
-            self.node.wheel.set(self, wait, partial(self.outbox.close, True))
+            self.node.wheel.set(self, wait, self._end_poll)
         else:
-            self.outbox.close(True)
+            self._end_poll()
+
+    def _end_poll(self) -> None:
+        """Answers with what there is; what comes from now on is the next request's."""
+        self._release()
+        self.outbox.close(True)
 
     def _wait(self) -> int:
         given = next(iter(self.query.get("wait", [])), str(DEFAULT_WAIT_S))

@@ -217,10 +217,18 @@ class FramesConsumer(SessionConsumer):
         try:
             frames = lenient(self.body)
             if isinstance(frames, list):
-                return [json.dumps(frame).encode() for frame in frames]
+                return [_bytes(frame) for frame in frames]
         except (ValueError, RecursionError):
             pass
         raise Refusal("bad-frame", "The body is a JSON array of frames.")
+
+
+def _bytes(frame: Any) -> bytes:
+    """A frame as it was, or as near as UTF-8 comes to it."""
+    try:
+        return json.dumps(frame, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(frame).encode()
 
 
 class _Named(msgspec.Struct):

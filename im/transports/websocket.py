@@ -60,11 +60,14 @@ class WebSocketConsumer(Consumer):
             await self._hello(data)
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
-        """The connection is gone."""
+        """The client has closed, or was cut off."""
+        raise StopConsumer
+
+    def gone(self) -> None:
+        """The connection is over."""
         self.node.wheel.cancel(self)
         if self.handler is not None:
             self.node.depart(self.handler)
-        raise StopConsumer
 
     async def _hello(self, data: str | bytes) -> None:
         try:

@@ -73,8 +73,8 @@ export interface Guest {
 
 /** Where a message goes: to a member, by the site's own id, or into a conversation. Exactly one of both. */
 export interface Target {
-  member?: string;
-  conversation?: string;
+  member: string | null;
+  conversation: string | null;
 }
 
 /** A conversation's tab: open, or minimised. */
@@ -87,9 +87,9 @@ export interface Tab {
 export interface Hello {
   type: "hello";
   site: string;
-  token?: string;
-  guest?: Guest;
-  resume?: string;
+  token?: string | null;
+  guest?: Guest | null;
+  resume?: string | null;
   id?: string | null;
 }
 
@@ -99,8 +99,8 @@ export interface MessageSend {
   to: Target;
   body: string;
   key: string;
-  reply_to?: number;
-  attachments?: unknown[];
+  reply_to?: number | null;
+  attachments?: unknown[] | null;
   id?: string | null;
 }
 
@@ -151,7 +151,7 @@ export interface Typing {
 export interface History {
   type: "history";
   conversation: string;
-  before?: number;
+  before?: number | null;
   limit?: number;
   id?: string | null;
 }
@@ -159,9 +159,9 @@ export interface History {
 /** The caller's conversations, the latest message first; or just those of `ids`. */
 export interface Conversations {
   type: "conversations";
-  cursor?: string;
+  cursor?: string | null;
   limit?: number;
-  ids?: string[];
+  ids?: string[] | null;
   id?: string | null;
 }
 
@@ -169,7 +169,7 @@ export interface Conversations {
 export interface ConversationCreate {
   type: "conversation.create";
   members: string[];
-  name?: string;
+  name?: string | null;
   id?: string | null;
 }
 
@@ -237,9 +237,9 @@ export interface Members {
   type: "members";
   query?: string;
   online?: boolean;
-  cursor?: string;
+  cursor?: string | null;
   limit?: number;
-  ids?: string[];
+  ids?: string[] | null;
   id?: string | null;
 }
 
