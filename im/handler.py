@@ -20,7 +20,16 @@ from im.caller import Caller
 from im.errors import CLOSE_BAD_FRAMES, CLOSE_FLOODING, CLOSE_REPLACED, CLOSE_TOO_LARGE, Refusal, encode
 from im.events import Ok
 from im.journal import Write
-from im.protocol import Frame, Hello, MessageSend, decode
+from im.protocol import (
+    ConversationCreate,
+    ConversationInvite,
+    ConversationLeave,
+    ConversationRename,
+    Frame,
+    Hello,
+    MessageSend,
+    decode,
+)
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -35,6 +44,9 @@ HELD = 10_000
 
 NONE: set[int] = set()
 """What a connection that is no session keeps of its own versions: nothing, and all share it."""
+
+SHAPING = (ConversationCreate, ConversationInvite, ConversationLeave, ConversationRename)
+"""Frames that are told to each member of a conversation in its own words, and so have a rate of their own."""
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -112,6 +124,8 @@ class Handler:
         wait = self.present.frames.take(limits.FRAMES_PER_SECOND, limits.FRAME_BURST)
         if not wait and isinstance(frame, MessageSend):
             wait = self.present.sends.take(limits.SENDS_PER_SECOND, limits.SEND_BURST)
+        elif not wait and isinstance(frame, SHAPING):
+            wait = self.present.shapes.take(limits.SHAPES_PER_SECOND, limits.SHAPE_BURST)
         if wait:
             raise Refusal("rate-limited", "That was too fast.", retry_ms=wait, id=frame.id)
 

@@ -21,17 +21,18 @@ REMEMBERED = 10_000
 class Present:
     """A member who is connected to this node: its handlers, and its rates over all of them."""
 
-    __slots__ = ("frames", "handlers", "sends")
+    __slots__ = ("frames", "handlers", "sends", "shapes")
 
     def __init__(self) -> None:
         self.handlers: tuple[Handler, ...] = ()
         self.sends = Bucket()
+        self.shapes = Bucket()
         self.frames = Bucket()
 
     @property
     def spent(self) -> bool:
         """True until the rates are as if nothing had been done."""
-        return not (self.sends.full and self.frames.full)
+        return not (self.sends.full and self.shapes.full and self.frames.full)
 
 
 class Router:

@@ -8,6 +8,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from daphne.server import Server  # isort: skip  (installs its reactor before anything else imports one)
 from channels.routing import get_default_application
@@ -18,16 +19,71 @@ from im import node
 
 MAX_MESSAGE = 1024 * 1024
 """Bytes that are read of one message before it is refused with 1009; frames above 64 KiB are answered 4413."""
+MAX_UNREAD = 4 * 1024 * 1024
+"""Bytes that may wait for a client that does not read."""
+MAX_WAITING = 64
+"""Messages of one client that may wait for the application."""
+RESUME_S = 0.02
+"""How often it is looked whether they still do, in seconds."""
 DRAIN_S = 0.5
 """How long connections get to see the close frame when the server ends, in seconds."""
 
 
 class Protocol(WebSocketProtocol):
-    """A WebSocket that may also be closed with the codes that RFC 6455 reserves for servers (1012)."""
+    """A WebSocket whose memory is bounded, and that may be closed with the codes that are a server's own (1012).
+
+    What the application has not taken yet holds up reading; a client that does not read what it is sent is let
+    go of. (It is a Twisted push producer: its transport says when what is written no longer fits the socket.)
+    """
+
+    full = False
+    unread = 0
+    paused = False
+
+    def serverAccept(self, subprotocol: str | None = None) -> None:  # noqa: N802
+        """Accepts; from now on the transport tells how the client keeps up with reading."""
+        super().serverAccept(subprotocol)
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         """Closes with any code; Autobahn's own way out takes those of applications only."""
         self.sendCloseFrame(code=1000 if code is None else code)
+
+    def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802
+        """Sends a message, unless the client has long stopped reading."""
+        if self.full:
+            self.unread += len(content)
+            if self.unread > MAX_UNREAD:
+                self.transport.abortConnection()
+                return
+        super().serverSend(content, binary)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
+        """Hands a message to the application, and reads no further while too many wait there."""
+        super().onMessage(payload, isBinary)
+        if not self.paused and self.application_queue.qsize() >= MAX_WAITING:
+            self.paused = True
+            self.transport.pauseProducing()
+            asyncio.get_event_loop().call_later(RESUME_S, self._resume)
+
+    def _resume(self) -> None:
+        if self.application_queue.qsize() >= MAX_WAITING // 2:
+            asyncio.get_event_loop().call_later(RESUME_S, self._resume)
+        else:
+            self.paused = False
+            self.transport.resumeProducing()
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """What is written waits in this process."""
+        self.full = True
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """The client has read what waited."""
+        self.full, self.unread = False, 0
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """The connection is lost; Daphne hears of that by itself."""
 
 
 def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:

@@ -4,9 +4,12 @@ import asyncio
 import json
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.support.bad import BAD_TEXT, NOT_JSON
 from tests.support.client import Connection, decode
+from tests.support.server import Server
 from tests.support.site import Site
 from tests.support.websocket import WebSocketConnection
 
@@ -180,3 +183,10 @@ async def test_invalid_utf8_over_http_is_a_bad_frame(site: Site) -> None:
     error = await ann.raw(b'{"type":"members","id":"b","query":"\xff"}')
     assert decode(json.dumps(error))["code"] == "bad-frame"
     await unharmed(site, ann)
+
+
+async def test_a_websocket_to_an_address_that_there_is_not_is_refused(server: Server) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"ws://127.0.0.1:{server.port}/im/v1/nowhere")
+    assert refused.value.response.status_code == 403
+    assert server.complaints() == []

@@ -61,6 +61,12 @@ class Server:
         """Whether the process is alive."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> "Server":
         """Starts the process and waits until it is ready.
 
