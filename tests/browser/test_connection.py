@@ -42,6 +42,30 @@ async def test_a_connection_that_drops_again_and_again_loses_and_doubles_nothing
     await whole(hers, "Ann", "Bob", count=12)
 
 
+async def test_a_message_whose_answer_was_lost_stands_once(community: Community, proxy: Proxy) -> None:
+    community.expects(NETWORK)
+    conversation = await community.conversation("ann", "bob")
+    window = (await community.come("ann")).window("Bob")
+    bob = await community.site.join("bob")
+    await window.write("Ann 0")
+    await bob.event("message", body="Ann 0")
+    proxy.hold_answers()
+    await window.write("Ann 1")
+    await bob.event("message", body="Ann 1")
+    proxy.cut()
+    proxy.go_on()
+    # It comes back as an event before it is sent again, while the log is drawn for what both say meanwhile.
+    await bob.say(conversation, "Bob 0")
+    await bob.say(conversation, "Bob 1")
+    await expect(window.message("Bob 1")).to_be_visible()
+    for n in range(2, 12):
+        await window.write(f"Ann {n}")
+        await bob.say(conversation, f"Bob {n}")
+    await bob.event("message", body="Ann 11")
+    await whole(window, "Ann", "Bob", count=12)
+    assert [message["body"] for message in bob.messages()] == [f"Ann {n}" for n in range(12)]
+
+
 async def test_what_is_written_without_a_network_goes_out_by_itself(community: Community, proxy: Proxy) -> None:
     community.expects(NETWORK)
     conversation = await community.conversation("ann", "bob")
@@ -157,4 +181,43 @@ async def test_closing_the_page_that_leads_hands_over_without_loss(community: Co
     await bob.event("message", body="Ann 9")
     assert [message["body"] for message in bob.messages(conversation)] == [f"Ann {n}" for n in range(10)]
     assert proxy.counts[WEBSOCKET] == 2
+    assert proxy.open_websockets == 1
+
+
+async def test_a_message_whose_answer_went_down_with_the_leading_page_stands_once(
+    community: Community, proxy: Proxy
+) -> None:
+    conversation = await community.conversation("ann", "bob")
+    first = await community.come("ann")
+    second = await community.another_page(first)
+    window = second.window("Bob")
+    bob = await community.site.join("bob")
+    await window.write("Ann 0")
+    await bob.event("message", body="Ann 0")
+    await expect(window.message("Ann 0")).to_have_attribute("data-state", "sent")
+    proxy.hold_answers()
+    await window.write("Ann 1")
+    await bob.event("message", body="Ann 1")
+    await first.page.close()
+    await window.write(*(f"Ann {n}" for n in range(2, 7)))
+    proxy.go_on()
+    for n in range(12):
+        await bob.say(conversation, f"Bob {n}")
+    await window.write(*(f"Ann {n}" for n in range(7, 12)))
+    await bob.event("message", body="Ann 11")
+    await whole(window, "Ann", "Bob", count=12)
+    assert [message["body"] for message in bob.messages()] == [f"Ann {n}" for n in range(12)]
+
+
+async def test_a_leading_page_that_is_reloaded_has_all_its_lists(community: Community, proxy: Proxy) -> None:
+    await community.conversation("ann", "bob", said=["Hello"], open=False)
+    await community.site.join("bob")
+    first = await community.come("ann")
+    second = await community.another_page(first)
+    for leading in (first, second, first, second):
+        await leading.page.reload()
+        await leading.open_panel("Chats")
+        await expect(leading.row("Bob")).to_be_visible()
+        await leading.open_panel("People")
+        await expect(leading.row("Bob")).to_be_visible()
     assert proxy.open_websockets == 1

@@ -87,7 +87,7 @@ async def test_on_a_hostile_page_under_a_strict_policy_members_chat(demo: Commun
 
 async def test_the_page_s_own_looks_are_untouched_by_the_chat(demo: Community) -> None:
     look = """() => {
-      const own = [...document.querySelectorAll("body *:not(avchat-im)")].filter((element) => element.checkVisibility());
+      const own = [...document.querySelectorAll("body *:not(avchat-im)")].filter((one) => one.checkVisibility());
       return own.map((element) => {
         const style = getComputedStyle(element);
         const {x, y, width, height} = element.getBoundingClientRect();

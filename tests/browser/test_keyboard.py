@@ -79,6 +79,7 @@ async def test_a_conversation_from_first_to_last_by_keyboard_alone(community: Co
     await keys.type("Five")
     await keys.press("Enter")
     await bob.event("message", body="Five", reply_to=4)
+    await expect(window.message("Five")).to_have_attribute("data-state", "sent")
     await keys.press("Shift+Tab")
     while "m " not in (await focused(ann))[4:]:
         await keys.press("Shift+Tab")

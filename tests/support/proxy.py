@@ -26,8 +26,9 @@ class Proxy:
         self.port = 0
         self.blocked: set[str] = set()
         self.counts = dict.fromkeys(_HEADS, 0)
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._asking = asyncio.Event()
+        self._answering = asyncio.Event()
+        self.go_on()
         self._listener: asyncio.Server | None = None
         self._links: set[asyncio.StreamWriter] = set()
         self._sockets: set[asyncio.StreamWriter] = set()
@@ -64,11 +65,17 @@ class Proxy:
 
     def hold(self) -> None:
         """Lets nothing through for now; nobody is told."""
-        self._flowing.clear()
+        self._asking.clear()
+        self._answering.clear()
+
+    def hold_answers(self) -> None:
+        """Lets through what browsers say, and nothing of what the server says to them."""
+        self._answering.clear()
 
     def go_on(self) -> None:
         """Lets through what was held, and all that follows."""
-        self._flowing.set()
+        self._asking.set()
+        self._answering.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -103,14 +110,14 @@ class Proxy:
                         raise ConnectionResetError
                     if kind == WEBSOCKET:
                         self._sockets.add(server)
-            await self._flowing.wait()
+            await self._asking.wait()
             server.write(data)
             await server.drain()
         server.transport.abort()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
-            await self._flowing.wait()
+            await self._answering.wait()
             writer.write(data)
             await writer.drain()
         writer.close()
