@@ -78,6 +78,7 @@ export function arrange(conversation: Conversation, outgoing: readonly Outgoing[
   }
   for (const item of outgoing) {
     const {body, time, reply_to, key} = item;
+    if (conversation.messages.some((message) => message.key === key)) continue;
     put({
       key, item, message: {seq: 0, from: me, body, time, reply_to}, seenBy: 0, seenAt: 0,
       delivery: item.failed ? "failed" : online ? "sending" : "waiting",

@@ -119,3 +119,11 @@ test("hidden messages leave no trace in the log", () => {
   assert.equal(arrange(conversation, [], "me", true).length, 2);
   assert.equal(conversation.last!.seq, 2);
 });
+
+test("a message that is there already is not shown as on its way, too", () => {
+  const {conversation} = scene();
+  merge(conversation, [message(3, "me", {key: "k"})]);
+  const item = {key: "k", conversation: "c", body: "m3", time: 3_000, tried: 3_000};
+  const bubbles = arrange(conversation, [item], "me", true).flatMap((part) => (part.kind === "group" ? part.bubbles : []));
+  assert.deepEqual(bubbles.map((bubble) => bubble.key), ["m1", "m2", "k"]);
+});

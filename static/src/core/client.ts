@@ -116,7 +116,6 @@ export class Client {
 
   private hello(reply: Hello, resumed: boolean): void {
     const {state} = this;
-    const first = !state.me;
     state.me = reply.member;
     learn(state, [reply.member]);
     state.skew = reply.time - Date.now();
@@ -124,7 +123,7 @@ export class Client {
     if (reply.presence) [state.show, state.statusText] = [reply.presence.show, reply.presence.status];
     if (reply.site) state.site = reply.site.name;
     if (reply.token) this.login.keep(reply.token);
-    if (resumed && !first) return;
+    if (resumed && this.chats.state === "loaded" && this.online.state === "loaded") return;
     state.tabs = reply.tabs;
     for (const conversation of state.conversations.values()) {
       Object.assign(conversation, {history: "none", messages: [], more: true, unread: 0, rev: conversation.rev + 1});
@@ -151,6 +150,8 @@ export class Client {
   }
 
   private event(frame: Frame): void {
+    // The answer to its sending may have been lost: what comes back has gone out.
+    if (frame.key) this.outbox.discard(frame.key as string);
     const effect = apply(this.state, frame);
     if (effect?.kind === "unknown") void this.fetchConversations([effect.conversation], true);
     if (effect?.kind === "gap") void this.fill(effect.conversation, effect.seq);

@@ -258,7 +258,8 @@ export class Hub implements Link {
       peer.idle = (note.idle as boolean | undefined) ?? peer.idle;
       peer.watched = (note.watched as string[] | undefined) ?? peer.watched;
       this.peers.set(from, peer);
-      const snapshot = note.join ? this.ends.snapshot() : null;
+      // Who joins asks for its lists at once: before there is a connection it waits for the hello.
+      const snapshot = note.join && this.connection!.phase === "online" ? this.ends.snapshot() : null;
       const hello = snapshot && {...snapshot, cursor: this.cursor};
       this.post({k: "lead", to: from, status: note.watched && this.connection!.status, hello});
       if (note.watched) this.rewatch(peer.watched);

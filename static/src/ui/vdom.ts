@@ -138,7 +138,9 @@ function family(parent: Node, old: VNode[], fresh: VNode[], app: unknown, svg: b
     known.delete(vnode.slot);
     return same;
   });
-  for (const vnode of known.values()) {
+  // Two of one key are a mistake, but must leave nothing behind.
+  const kept = new Set(pairs);
+  for (const vnode of old) if (!kept.has(vnode)) {
     const node = nodeOf(vnode);
     drop(vnode);
     parent.removeChild(node);
