@@ -107,8 +107,10 @@ class Window:
         await self.chat.choose(item)
 
     async def scroll_back(self) -> None:
-        """Scrolls up, as far as messages are loaded, until older ones are there."""
+        """Scrolls up, as far as messages are loaded, until older ones are there; not if all are."""
         oldest = (await self.seqs())[0]
+        if oldest == 1:
+            return
         await self.log.hover()
         await self.chat.page.mouse.wheel(0, -100_000)
         await expect(self.log.locator("[data-seq]").first).not_to_have_attribute("data-seq", str(oldest))
