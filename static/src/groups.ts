@@ -27,6 +27,20 @@ export type Part =
 
 const TOGETHER_MS = 5 * 60_000;
 
+/**
+ * Keeps the key of a group while older messages join it, or some of it goes elsewhere: its elements stay, and the focus
+ * in them. `known`: the group's key by the key of each message.
+ */
+export function keep(parts: Part[], known: Map<string, string>): void {
+  const used = new Set<string>();
+  for (const part of parts) {
+    if (part.kind !== "group") continue;
+    part.key = part.bubbles.map(({key}) => known.get(key)).find((key) => key && !used.has(key)) ?? part.key;
+    used.add(part.key);
+    for (const {key} of part.bubbles) known.set(key, part.key);
+  }
+}
+
 /** Arranges what is loaded and what is on its way. Hidden messages (of someone I blocked) are left out. */
 export function arrange(conversation: Conversation, outgoing: readonly Outgoing[], me: string, online: boolean): Part[] {
   const parts: Part[] = [];

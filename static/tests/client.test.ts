@@ -74,3 +74,30 @@ test("a message that comes back as an event is no longer on its way", async () =
   ends.event({type: "message", conversation: "c", seq: 3, from: "me", body: "Hello", time: 3, key});
   assert.deepEqual(client.outbox.items, []);
 });
+
+test("who answers has read what stands above the answer", async () => {
+  const {client, ends, asked} = await made((frame) => (frame.type === "message.send"
+    ? {type: "ok", conversation: "c", seq: 3, time: 3} : frame.type === "history" ? {type: "ok", more: false, messages: [{seq: 2, from: "ann", body: "m2", time: 2}]} : lists(frame)));
+  ends.hello(hello, false);
+  await turn();
+  ends.status(online);
+  await client.loadHistory("c");
+  client.send("c", "Hello");
+  await turn();
+  client.send("c", "Hello again");
+  await turn();
+  assert.deepEqual(asked.filter((frame) => frame.type === "message.read").map((frame) => frame.seq), [2]);
+});
+
+test("what was read before an own message is told to the service although nothing is unread here", async () => {
+  const {client, ends, asked} = await made((frame) => (frame.type === "history"
+    ? {type: "ok", more: false, messages: [{seq: 2, from: "ann", body: "m2", time: 2}]} : lists(frame)));
+  ends.hello(hello, false);
+  await turn();
+  ends.status(online);
+  await client.loadHistory("c");
+  ends.event({type: "message", conversation: "c", seq: 3, from: "me", body: "From my phone", time: 3});
+  client.seen("c");
+  client.seen("c");
+  assert.deepEqual(asked.filter((frame) => frame.type === "message.read").map((frame) => frame.seq), [2]);
+});

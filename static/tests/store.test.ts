@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import {apply, empty, enter, merge, type Conversation, type State} from "../src/core/store";
 import type {Entry, Message} from "../src/core/types";
-import {arrange} from "../src/groups";
+import {arrange, keep} from "../src/groups";
 
 const me = {id: "me", name: "Maren Whitlock"};
 const ann = {id: "ann", name: "Ann"};
@@ -126,4 +126,19 @@ test("a message that is there already is not shown as on its way, too", () => {
   const item = {key: "k", conversation: "c", body: "m3", time: 3_000, tried: 3_000};
   const bubbles = arrange(conversation, [item], "me", true).flatMap((part) => (part.kind === "group" ? part.bubbles : []));
   assert.deepEqual(bubbles.map((bubble) => bubble.key), ["m1", "m2", "k"]);
+});
+
+test("a group that older messages join keeps its key, and no two groups share one", () => {
+  const {conversation} = scene();
+  const known = new Map<string, string>();
+  const keys = (): string[] => {
+    const parts = arrange(conversation, [], "me", true);
+    keep(parts, known);
+    return parts.flatMap((part) => (part.kind === "group" ? [part.key] : []));
+  };
+  assert.deepEqual(keys(), ["m1"]);
+  merge(conversation, [message(0, "ann", {time: 500})]);
+  assert.deepEqual(keys(), ["m1"]);
+  conversation.fresh = 2;
+  assert.deepEqual(keys(), ["m1", "m2"]);
 });

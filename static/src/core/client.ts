@@ -331,6 +331,8 @@ export class Client {
   private sent(item: Outgoing, reply: Frame): void {
     const frame: Frame = {type: "message.send", body: item.body, key: item.key, reply_to: item.reply_to};
     this.event(echo(frame, reply, this.state.me!.id)!);
+    // Who answers has read what stands above.
+    this.seen(item.conversation);
   }
 
   edit(conversation: string, seq: number, body: string): Promise<unknown> {
@@ -349,14 +351,13 @@ export class Client {
     return this.call({type: "report", conversation, seq, reason});
   }
 
-  /** All of a conversation has been seen. */
+  /** All of a conversation has been seen: the service keeps up to where, of what others wrote. */
   seen(id: string): void {
     const conversation = this.state.conversations.get(id);
     const me = this.state.me?.id;
     if (!conversation || !me || this.state.status.phase !== "online") return;
-    const {seq} = conversation;
+    const seq = conversation.unread ? conversation.seq : conversation.messages.findLast((message) => message.from !== me)?.seq ?? 0;
     if (seq <= (conversation.read[me]?.seq ?? 0)) return;
-    if (!conversation.unread && conversation.last?.from === me) return;
     this.call({type: "message.read", conversation: id, seq}).catch(() => undefined);
     this.event({type: "read", conversation: id, member: me, seq});
   }

@@ -13,7 +13,7 @@ import loader from "icon:loader-circle";
 import message from "icon:message-circle";
 import userPlus from "icon:user-plus";
 import {partner, type Conversation} from "../core/store";
-import {arrange, type Bubble as Model, type Part} from "../groups";
+import {arrange, keep, type Bubble as Model, type Part} from "../groups";
 import {first, useApp, type App} from "./app";
 import {Bubble, called} from "./message";
 import {Avatar, Empty, Icon} from "./parts";
@@ -50,6 +50,8 @@ class Reading {
   private observer: ResizeObserver | null = null;
   private placed = false;
   private readonly shown = new Set<string>();
+  private newest = 0;
+  private readonly groups = new Map<string, string>();
   /** What the drawn parts depend on, and they: the same elements are given again while nothing of it changes. */
   private reasons: unknown[] = [];
   private body: VNode[] = [];
@@ -107,12 +109,15 @@ class Reading {
     const {conversation, app, watching} = this;
     const box = this.box.current!;
     for (const part of this.parts) if (part.kind === "group") part.bubbles.forEach((bubble) => this.shown.add(bubble.key));
+    this.newest = conversation.messages.at(-1)?.seq ?? 0;
     if (conversation.history === "loaded" && conversation.more && box.scrollTop < AHEAD) void app.client.loadHistory(conversation.id);
     if (watching && this.bottom && this.placed && !document.hidden && document.hasFocus()) app.client.seen(conversation.id);
   }
 
   private readonly scrolled = (): void => {
-    const box = this.box.current!;
+    const box = this.box.current;
+    // A window that has just been minimised still hears of its scrolling.
+    if (!box) return;
     const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
     const changed = bottom !== this.bottom;
     this.bottom = bottom;
@@ -123,6 +128,7 @@ class Reading {
   private readonly reveal = (seq: number): void => {
     const target = this.box.current!.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
     target?.scrollIntoView({block: "center"});
+    this.scrolled();
     target?.focus();
   };
 
@@ -142,6 +148,7 @@ class Reading {
     event.preventDefault();
     stops[Math.max(0, Math.min(to, stops.length - 1))]?.focus();
     if (event.key === "End") this.toNew();
+    else this.scrolled();
   };
 
   private readonly focused = (event: FocusEvent): void => {
@@ -157,10 +164,16 @@ class Reading {
     const {state} = client;
     const outgoing = client.outbox.of(conversation.id);
     const online = state.status.phase === "online";
+    // Where the unread messages begin is known once they are loaded; with more of them than that, the read mark tells.
+    if (!this.placed && conversation.history === "loaded" && conversation.unread) {
+      conversation.fresh = conversation.messages.filter((x) => x.from !== state.me!.id && !x.system && !x.hidden).at(-conversation.unread)?.seq
+        ?? (conversation.read[state.me!.id]?.seq ?? 0) + 1;
+    }
     const signature = [conversation.rev, conversation.fresh, online, outgoing.map((x) => x.key + String(x.failed)).join()].join("|");
     if (signature !== this.signature) {
       this.signature = signature;
       this.parts = arrange(conversation, outgoing, state.me!.id, online);
+      keep(this.parts, this.groups);
       const newest = this.parts.at(-1);
       if (outgoing.length && newest?.kind === "group" && newest.mine && !this.shown.has(newest.bubbles.at(-1)!.key)) this.bottom = true;
     }
@@ -219,7 +232,7 @@ class Reading {
         {!part.mine && group && <div class="by"><bdi>{first(member(part.from))}</bdi><time class="num">{app.clock(part.bubbles[0]!.message.time)}</time></div>}
         {part.bubbles.map((bubble, n) => <div class="m-w" key={bubble.key} data-key={bubble.key}>
           <Bubble conversation={conversation} model={bubble} head={!n} author={part.mine ? t("you") : first(member(part.from))}
-            current={bubble.key === current} names={names} reveal={this.reveal} fresh={this.placed && !this.shown.has(bubble.key)}/>
+            current={bubble.key === current} names={names} reveal={this.reveal} fresh={this.placed && !this.shown.has(bubble.key) && (!bubble.message.seq || bubble.message.seq > this.newest)}/>
           {this.below(part, bubble, n === part.bubbles.length - 1, group)}
         </div>)}
       </div>

@@ -21,7 +21,7 @@ export function Members({conversation, rename, back}: {conversation: Conversatio
     {rename ? <form class="form" onSubmit={submit}><b>{t("rename")}</b>
       <label class="fld"><input ref={field} defaultValue={conversation.name} maxLength={100} aria-label={t("groupName")}/></label>
       <div class="acts"><button class="btn p sm">{t("save")}</button><button type="button" class="btn sm" onClick={back}>{t("cancel")}</button></div></form>
-      : <div class="list"><h3>{t("memberCount", {n: conversation.members.length})}</h3><ul>
+      : <div class="list"><h2>{t("memberCount", {n: conversation.members.length})}</h2><ul>
         {conversation.members.map((member) => <li key={member}><button type="button" class="row inset" disabled={member === client.state.me!.id} onClick={() => talk(member)}>
           <Avatar id={member} member={client.state.members.get(member)} show={member === client.state.me!.id ? client.state.show : presenceOf(app, member).show}/>
           <span class="tx"><b class="tr"><bdi>{client.state.members.get(member)?.name ?? member}</bdi></b><small>{member === client.state.me!.id ? t("you") : inWords(app, presenceOf(app, member))}</small></span></button></li>)}</ul></div>}

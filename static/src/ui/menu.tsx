@@ -32,6 +32,7 @@ export function Menu({menu}: {menu: Open}): VNode {
   }, [menu]);
 
   const keys = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented) return;
     const stops = [...box.current!.querySelectorAll<HTMLElement>("[role^=menuitem],[role=option]")];
     const at = stops.indexOf(ui.root.getRootNode() instanceof ShadowRoot ? (ui.root.getRootNode() as ShadowRoot).activeElement as HTMLElement : document.activeElement as HTMLElement);
     const step = menu.pick ? 8 : 1;

@@ -162,7 +162,7 @@ export function People(): VNode {
       <span class="tx"><b class="tr"><bdi>{member?.name ?? id}</bdi>{presence.show !== "offline" && <span class="vh">, {words}</span>}</b>{(presence.status || presence.show === "offline") && <small class="tr" dir="auto">{presence.status || words}</small>}</span></button></li>;
   };
   const section = (head: string, ids: string[]): VNode | null => ids.length
-    ? <div><h3>{head} <span class="num">{app.number(ids.length)}</span></h3><ul>{ids.sort(byName).map(row)}</ul></div> : null;
+    ? <div><h2>{head} <span class="num">{app.number(ids.length)}</span></h2><ul>{ids.sort(byName).map(row)}</ul></div> : null;
   const known = online.ids.filter((id) => !state.blocked.has(id));
   const is = (...shows: string[]) => (id: string): boolean => shows.includes(state.presence.get(id)?.show ?? "online");
   const here = known.filter(is("online", "chat", "dnd"));

@@ -46,15 +46,8 @@ export function Window({conversation}: {conversation: Conversation}): VNode {
   const more = win.view !== "log" || win.report ? later(app) : null;
   const menu = useRef<HTMLButtonElement | null>(null);
 
-  useEffect(() => {
-    // A window that opens with unread messages marks where they begin; the line stays until it is closed.
-    if (conversation.unread && !conversation.fresh) {
-      const seen = conversation.read[state.me!.id]?.seq ?? 0;
-      conversation.fresh = conversation.messages.find((message) => message.seq > seen && message.from !== state.me!.id && !message.hidden)?.seq ?? seen + 1;
-      client.changed();
-    }
-    return () => { conversation.fresh = 0; };
-  }, [conversation.id]);
+  // The "New" line stays until the window is closed.
+  useEffect(() => () => { conversation.fresh = 0; }, [conversation.id]);
 
   const about = (event: Event): void => {
     const anchor = event.currentTarget as HTMLElement;
