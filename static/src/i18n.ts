@@ -60,7 +60,7 @@ export function tongue(texts: Record<string, string>, lang: string, rtl: boolean
     return (time) => made.format(time);
   };
   const t: Translate = (key, values = {}) => format(texts[key] ?? key, values, lang, rtl);
-  const clock = dates({hour: "numeric", minute: "2-digit"});
+  const clock = dates({timeStyle: "short"});
   const weekday = dates({weekday: "short"});
   const date = dates({day: "numeric", month: "short"});
   const long = dates({weekday: "long", day: "numeric", month: "long"});

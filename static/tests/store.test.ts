@@ -35,6 +35,13 @@ test("a message that comes while older history loads is kept", () => {
   assert.deepEqual(conversation.messages.map((x) => x.seq), [1, 2, 3]);
 });
 
+test("the first message of a conversation that was loaded empty is there, whoever told of it first", () => {
+  const {state, conversation} = scene({seq: 1, last: message(1)});
+  conversation.messages = [];
+  apply(state, {type: "message", conversation: "c", ...message(1)});
+  assert.deepEqual(conversation.messages.map((x) => x.seq), [1]);
+});
+
 test("a hole before a message asks for what is missing", () => {
   const {state, conversation} = scene();
   const effect = apply(state, {type: "message", conversation: "c", ...message(5)});
