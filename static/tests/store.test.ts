@@ -38,6 +38,7 @@ test("a message that comes while older history loads is kept", () => {
 test("the first message of a conversation that was loaded empty is there, whoever told of it first", () => {
   const {state, conversation} = scene({seq: 1, last: message(1)});
   conversation.messages = [];
+  conversation.more = false;
   apply(state, {type: "message", conversation: "c", ...message(1)});
   assert.deepEqual(conversation.messages.map((x) => x.seq), [1]);
 });

@@ -180,8 +180,8 @@ export function apply(state: State, event: Frame, now = Date.now()): Effect | nu
       const missing = gap(conversation, message.seq);
       conversation.typing.delete(message.from);
       // One that is known but older than all that is loaded would leave a hole.
-      const oldest = conversation.messages[0]?.seq ?? (conversation.history === "loaded" ? 0 : Infinity);
-      if (!missing && (!known || oldest <= message.seq)) merge(conversation, [message]);
+      const first = conversation.messages[0];
+      if (!missing && (!known || (first ? first.seq <= message.seq : !conversation.more))) merge(conversation, [message]);
       if (known) return null;
       conversation.seq = message.seq;
       conversation.last = message;
