@@ -35,12 +35,30 @@ test("a message that comes while older history loads is kept", () => {
   assert.deepEqual(conversation.messages.map((x) => x.seq), [1, 2, 3]);
 });
 
+test("a message whose answer comes behind the next one stands before it", () => {
+  const {state, conversation} = scene({seq: 2, last: message(2)});
+  for (const more of [true, false]) {
+    conversation.messages = [message(2)];
+    conversation.more = more;
+    apply(state, {type: "message", conversation: "c", ...message(1)});
+    assert.deepEqual(conversation.messages.map((x) => x.seq), [1, 2]);
+  }
+});
+
 test("the first message of a conversation that was loaded empty is there, whoever told of it first", () => {
   const {state, conversation} = scene({seq: 1, last: message(1)});
   conversation.messages = [];
   conversation.more = false;
   apply(state, {type: "message", conversation: "c", ...message(1)});
   assert.deepEqual(conversation.messages.map((x) => x.seq), [1]);
+});
+
+test("a message far older than what is loaded waits for the history", () => {
+  const {state, conversation} = scene({seq: 9, last: message(9)});
+  conversation.messages = [message(8), message(9)];
+  conversation.more = true;
+  apply(state, {type: "message", conversation: "c", ...message(3)});
+  assert.deepEqual(conversation.messages.map((x) => x.seq), [8, 9]);
 });
 
 test("a hole before a message asks for what is missing", () => {

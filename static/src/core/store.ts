@@ -179,9 +179,8 @@ export function apply(state: State, event: Frame, now = Date.now()): Effect | nu
       const known = message.seq <= conversation.seq;
       const missing = gap(conversation, message.seq);
       conversation.typing.delete(message.from);
-      // One that is known but older than all that is loaded would leave a hole.
-      const first = conversation.messages[0];
-      if (!missing && (!known || (first ? first.seq <= message.seq : !conversation.more))) merge(conversation, [message]);
+      // One that is known may come late (an answer behind an event); one far older than what is loaded would leave a hole.
+      if (!missing && (!known || !conversation.more || (conversation.messages[0]?.seq ?? Infinity) <= message.seq + 1)) merge(conversation, [message]);
       if (known) return null;
       conversation.seq = message.seq;
       conversation.last = message;
