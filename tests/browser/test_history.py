@@ -11,10 +11,11 @@ MANY = 230
 
 
 async def place(message: Locator) -> float:
-    """Where a message stands on the screen, in px from the top."""
-    box = await message.bounding_box()
-    assert box is not None
-    return box["y"]
+    """Where a message stands in its window, in px from the log's top (the window itself may still be opening)."""
+    top: float = await message.evaluate(
+        "read => read.getBoundingClientRect().top - read.closest('[role=log]').getBoundingClientRect().top"
+    )
+    return top
 
 
 async def settled(window: Window) -> None:
@@ -41,7 +42,7 @@ async def read_on(window: Window) -> None:
         """(log, seq) => {
           const read = log.querySelector(`[data-seq="${seq}"]`);
           read.scrollIntoView({block: "center"});
-          window.before = read.getBoundingClientRect().top;
+          window.before = read.getBoundingClientRect().top - log.getBoundingClientRect().top;
         }""",
         oldest + 4,
     )
@@ -49,7 +50,7 @@ async def read_on(window: Window) -> None:
     await settled(window)
     before = await window.chat.page.evaluate("window.before")
     read = window.log.locator(f'[data-seq="{oldest + 4}"]')
-    assert await read.evaluate("read => read.getBoundingClientRect().top") == pytest.approx(before, abs=1)
+    assert await place(read) == pytest.approx(before, abs=1)
 
 
 async def test_what_is_being_read_stays_where_it_is_while_older_messages_load(community: Community) -> None:
