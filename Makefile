@@ -87,6 +87,7 @@ static/node_modules/.stamp: static/package-lock.json .venv/test.stamp
 debian:
 	@need=""; \
 	command -v chromium >/dev/null || need+=" $(BROWSER)"; \
+	/sbin/ldconfig -p | grep -q libatomic.so.1 || need+=" libatomic1"; \
 	command -v php >/dev/null || need+=" php-cli"; \
 	command -v ruby >/dev/null || need+=" ruby"; \
 	if [ -z "$$need" ]; then exit; fi; \
