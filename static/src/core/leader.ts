@@ -188,7 +188,8 @@ export class Hub implements Link {
       for (const [page, peer] of this.peers) if (now - peer.seen > GONE_MS) this.forget(page);
       return;
     }
-    this.post({k: "ask", idle: this.resting});
+    // Who has not heard a hello yet asks for it again: the first asking may have met a leader without a connection.
+    this.post({k: "ask", idle: this.resting, watched: this.wanted, join: !this.cursor});
     if (now - this.answered > SILENT_MS && !document.hidden) {
       this.answered = now;
       this.leader = "";
