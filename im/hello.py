@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from django.conf import settings
 from msgspec import UNSET
 
 from avchat.tenants import directory, services, tokens
@@ -199,6 +198,3 @@ def _note(site: SiteInfo, origin: str | None, claims: tokens.Claims) -> None:
     _noted[site.id] = now
     note = partial(services.note_connection, site.id, origin or "", claims.kid)
     asyncio.get_running_loop().create_task(database.read(note)).add_done_callback(lambda task: task.exception())
-
-
-HELLO_SECONDS: float = settings.HELLO_SECONDS

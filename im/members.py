@@ -14,7 +14,6 @@ from im.models import Member, MemberWord
 from im.transaction import Transaction
 
 ENTRY = ("sub", "name", "avatar", "role", "url")
-PROFILE = ("name", "avatar", "url", "role", "groups")
 
 
 def folded(text: str) -> str:
