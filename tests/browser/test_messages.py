@@ -1,9 +1,10 @@
 """What can be done with a message."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.support.browser import NETWORK, Chat, Community
 from tests.support.proxy import Proxy
@@ -192,3 +193,16 @@ async def test_an_emoji_from_the_picker_goes_into_the_text_and_alone_it_is_large
     await expect(window.field).to_have_value("🔭")
     await window.field.press("Enter")
     await expect(bob.window("Ann").log.locator(".b.jumbo")).to_have_text("🔭")
+
+
+async def test_enter_in_the_emoji_picker_holds_until_the_names_are_loaded(community: Community) -> None:
+    ann, _ = await two(community)
+    loading: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
+    await ann.page.context.route(re.compile(r"/assets/emoji-en\."), lambda route: loading.set_result(route))
+    await ann.window("Bob").box.get_by_role("button", name="Emoji").click()
+    await ann.menu.get_by_role("searchbox").fill("telescope")
+    await ann.menu.get_by_role("searchbox").press("Enter")
+    await expect(ann.menu).to_be_visible()
+    await (await loading).continue_()
+    await expect(ann.window("Bob").field).to_be_focused()
+    await expect(ann.window("Bob").field).to_have_value("🔭")
