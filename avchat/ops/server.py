@@ -126,7 +126,7 @@ async def _end(server: Server) -> None:
     if not running.draining:
         running.drain()
         await asyncio.sleep(DRAIN_S)
-        await asyncio.to_thread(running.journal.stop)
+        await running.close()
         server.stop()
 
 
