@@ -88,7 +88,7 @@ class Handler:
         self.idle = False
         self.watching: set[str] | None = None
         # How those that a session watches were when its last port ended: what a next one need not be told.
-        self.told: dict[str, tuple[str, int]] | None = None
+        self.told: dict[str, str] | None = None
         self.bad: limits.Window | None = None
         self.flood: limits.Window | None = None
         self.waiter: asyncio.Future[None] | None = None

@@ -211,6 +211,11 @@ def _versions(site_ids: list[int]) -> list[tuple[int, int]]:
     return list(SiteVersion.objects.filter(site__in=site_ids).values_list("site_id", "version"))
 
 
+def unreachable() -> bool:
+    """Whether this process has a node that cannot reach the others just now. From any thread."""
+    return _current is not None and not all(link.up for link in _current.links)
+
+
 _current: Node | None = None
 
 

@@ -26,6 +26,7 @@ from im.handler import Handler, Port
 from im.models import Member
 from im.nodes.directory import Unreachable
 from im.transaction import Blocks, read_blocks
+from im.visitor import Record, Visitor, Who
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -40,53 +41,6 @@ HANDOVER_S = 1.0
 
 NO_SESSION = Refusal("not-found", "There is no such session.")
 UNAVAILABLE = Refusal("unavailable", "The service does not answer; try again.", retry_ms=1000)
-
-
-class Who(msgspec.Struct, array_like=True):
-    """Whose session it is."""
-
-    site: str
-    member: int
-    sub: str
-    role: str
-    epoch: str
-
-
-class Record(msgspec.Struct):
-    """A session as the directory has it. `told`: how those that it watches were when it was last told."""
-
-    who: Who
-    version: int = 0
-    home: str = ""
-    reading: bool = False
-    idle: bool = False
-    watching: list[str] = []
-    told: dict[str, tuple[str, int]] = {}
-    own: set[int] = set()
-
-
-class Visitor(Handler):
-    """Answers a session's frames away from its home. What concerns its events is told to the home."""
-
-    __slots__ = ("home",)
-
-    def __init__(self, node: "Node", id: str, caller: Caller, record: Record) -> None:
-        super().__init__(node, caller, None, present=node.router.rates(caller.id))
-        self.become_session(id, record.version)
-        self.epoch = record.who.epoch
-        self.idle = record.idle
-        self.watching = set(record.watching)
-        self.home = record.home
-
-    def close(self, code: int, reason: str) -> None:
-        """Ends the session."""
-        if not self.gone:
-            self.leave()
-            self.node.sessions.ended_away(self)
-
-    def tell_home(self, what: str, *args: Any) -> None:
-        """Has the session's home do something with its handler."""
-        self.node.link_of(self.session or "").note_to(self.home, f"session.{what}", self.session, *args)
 
 
 class _Look(NamedTuple):
@@ -340,7 +294,11 @@ class Sessions:
         caller = handler.caller
         reading = reading or handler.port is not None
         if isinstance(handler, Visitor):
-            fields: dict[str, Any] = {"idle": handler.idle, "watching": sorted(handler.watching or ())}
+            fields: dict[str, Any] = {
+                "idle": handler.idle,
+                "watching": sorted(handler.watching or ()),
+                "told": handler.told or {},
+            }
         else:
             fields = {
                 "who": Who(caller.site.key, caller.id, caller.sub, caller.role, handler.epoch),
@@ -353,8 +311,12 @@ class Sessions:
             }
         encoded = {name: msgspec.msgpack.encode(value) for name, value in fields.items()}
         seconds = READ_S if reading else settings.SESSION_SECONDS + HANDOVER_S
-        with suppress(Unreachable):
-            await self._node.link_of(id).directory.put_session(id, encoded, seconds)
+        link = self._node.link_of(id)
+        try:
+            await link.directory.put_session(id, encoded, seconds)
+        except Unreachable as error:
+            # The beat that finds the directory again has all sessions written down again.
+            link.lost(error)
 
     def _write(self, work: Any) -> None:
         task = self._node.loop.create_task(_quietly(work))

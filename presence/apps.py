@@ -7,4 +7,4 @@ class PresenceConfig(AppConfig):
     name = "presence"
 
     def ready(self) -> None:
-        from presence import contacts, directory, monitor  # noqa: F401  (registers frames and hooks)
+        from presence import contacts, directory, monitor, services  # noqa: F401  (registers frames and hooks)

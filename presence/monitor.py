@@ -12,22 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import Q
 
-from im import blocks, database, hooks, notes
-from im.dispatch import at_once, stored
-from im.errors import Refusal, encode
-from im.events import Choice, Presence, PresenceEvent, PresenceOk
-from im.models import Block, Member
+from im import blocks, database, hooks
+from im.errors import encode
+from im.events import Choice, Presence, PresenceEvent
+from im.models import Member
 from im.nodes import names
-from im.notes import Note
-from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch, Show
-from im.sessions import Visitor
 from presence.board import Board, Entry
-from presence.nodes import CHUNK, Contribution, Contributions, Elsewhere, Place, together
+from presence.nodes import CHUNK, Contribution, Elsewhere, Place, together
 
 if TYPE_CHECKING:
-    from im.caller import Caller
     from im.handler import Handler
     from im.node import Node
     from im.nodes.link import Link
@@ -35,8 +29,6 @@ if TYPE_CHECKING:
 
 TELL_S = 0.05
 """For how long changes are collected before they are told, in seconds."""
-
-GONE = ("offline", 0)
 
 
 class Monitor:
@@ -232,21 +224,20 @@ class Monitor:
         told, handler.told = handler.told or {}, None
         news = {}
         for sub in handler.watching or ():
-            if self._digest(handler, sub) != tuple(told.get(sub, GONE)):
+            if self._digest(handler, sub) != told.get(sub, digest(None)):
                 news[sub] = self.seen_by(handler, sub) or _gone_now()
         me = self.board.entry(handler.caller.id)
-        if me and "" in told and self._own_digest(handler) != tuple(told[""]):
+        if me and "" in told and self._own_digest(handler) != told[""]:
             news[me.sub] = me.own()
         if news:
             self._tell(handler, news)
 
-    def _digest(self, handler: "Handler", sub: str) -> tuple[str, int]:
-        seen = self.seen_by(handler, sub)
-        return (seen.show, seen.since) if seen else GONE
+    def _digest(self, handler: "Handler", sub: str) -> str:
+        return digest(self.seen_by(handler, sub))
 
-    def _own_digest(self, handler: "Handler") -> tuple[str, int]:
+    def _own_digest(self, handler: "Handler") -> str:
         me = self.board.entry(handler.caller.id)
-        return (f"{me.choice.show} {me.choice.status}", 0) if me else GONE
+        return digest(me.own() if me else None)
 
     # telling
 
@@ -267,7 +258,8 @@ class Monitor:
             if place not in self._watchers:
                 continue
             now, told = self._now(place), self._told.get(place)
-            if told and (now == told or now.show == told.show == "offline"):
+            if told and (now.show, now.status) == (told.show, told.status):
+                # It has come to another node meanwhile, which is no news.
                 continue
             self._told[place] = now
             for handler in self._watchers[place]:
@@ -292,6 +284,11 @@ class Monitor:
 
     def _tell(self, handler: "Handler", presence: dict[str, Presence]) -> None:
         handler.tell(encode(PresenceEvent(members=presence)))
+
+
+def digest(seen: Presence | None) -> str:
+    """What of a presence makes a difference to who sees it."""
+    return f"{seen.show} {seen.status}" if seen else "offline "
 
 
 def _gone_now() -> Presence:
@@ -342,93 +339,3 @@ def _note_seen(node: "Node", site_id: int, members: list[int], at: int) -> None:
             here.filter(seen__lt=at).update(seen=at)
 
     node.journal.note(site_id, note)
-
-
-@stored(PresenceSet)
-def set_presence(tx: "Transaction", caller: "Caller", origin: "Handler", frame: PresenceSet) -> None:
-    """Keeps the member's choice and shows it to others and to its own pages."""
-    Member.objects.filter(site=caller.site_id, id=caller.id).update(show=frame.show, status=frame.status)
-    tx.note(Note("choice", (caller.id, frame.show, frame.status), (names.member(caller.id),)))
-
-
-@notes.on("choice")
-def _chosen(node: "Node", member: int, show: Show, status: str) -> None:
-    of(node).choose(member, Choice(show=show, status=status))
-
-
-@at_once(PresenceIdle)
-def set_idle(handler: "Handler", frame: PresenceIdle) -> None:
-    """Notes whether a page has input."""
-    if isinstance(handler, Visitor):
-        handler.idle = frame.on
-        handler.tell_home("idle", frame.on)
-    else:
-        of(handler.node).idle(handler, frame.on)
-    handler.node.sessions.keep(handler)
-
-
-@notes.on("session.idle")
-def _idle_at_home(node: "Node", id: str, on: bool) -> None:
-    if handler := node.sessions.here(id):
-        of(node).idle(handler, on)
-
-
-@at_once(PresenceWatch)
-async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
-    """Tells how members are, and has the connection told of every change.
-
-    Raises:
-        Refusal: `forbidden` where a connection would watch more than `MAX_WATCH` members.
-    """
-    monitor = of(handler.node)
-    site_id = handler.caller.site_id
-    subs = dict.fromkeys(frame.members)
-    if len(subs.keys() | (handler.watching or set())) > MAX_WATCH:
-        raise Refusal("forbidden", f"A connection watches at most {MAX_WATCH} members.")
-    others: dict[Place, Contributions] = {}
-    if isinstance(handler, Visitor):
-        handler.watching = {*(handler.watching or ()), *subs}
-        handler.tell_home("watch", list(subs))
-        others = await monitor.elsewhere.look((site_id, sub) for sub in subs)
-    else:
-        await monitor.watch(handler, subs)
-    handler.node.sessions.keep(handler)
-    seen = await database.read(_seen, site_id, handler.caller.id, list(subs))
-    presence = {}
-    for sub in subs:
-        away = Presence(show="offline", status="", since=seen.get(sub, 0))
-        theirs = others[site_id, sub].values() if (site_id, sub) in others else None
-        presence[sub] = monitor.seen_by(handler, sub, theirs) or away
-    return PresenceOk(presence=presence)
-
-
-@notes.on("session.watch")
-def _watch_at_home(node: "Node", id: str, subs: list[str]) -> None:
-    if handler := node.sessions.here(id):
-        node.spawn(of(node).watch(handler, subs))
-
-
-@at_once(PresenceUnwatch)
-def unwatch(handler: "Handler", frame: PresenceUnwatch) -> None:
-    """Has the connection no longer told."""
-    if isinstance(handler, Visitor):
-        handler.watching = (handler.watching or set()) - set(frame.members)
-        handler.tell_home("unwatch", frame.members)
-    else:
-        of(handler.node).unwatch(handler, frame.members)
-    handler.node.sessions.keep(handler)
-
-
-@notes.on("session.unwatch")
-def _unwatch_at_home(node: "Node", id: str, subs: list[str]) -> None:
-    if handler := node.sessions.here(id):
-        of(node).unwatch(handler, subs)
-
-
-def _seen(site_id: int, viewer: int, subs: list[str]) -> dict[str, int]:
-    """When members were last seen; for those from whom the viewer is set apart, as it was when that began."""
-    rows = Member.objects.filter(site=site_id, sub__in=subs).values_list("id", "sub", "seen")
-    apart = Block.objects.filter(Q(owner=viewer) | Q(member=viewer), site=site_id)
-    values = apart.values_list("owner", "member", "time")
-    since = {(member if owner == viewer else owner): time for owner, member, time in values}
-    return {sub: min(seen, since.get(member, seen)) or since.get(member, 0) for member, sub, seen in rows}

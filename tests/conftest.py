@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support.redis import Redis
 from tests.support.server import Server
 from tests.support.site import TRANSPORTS, Site
 
@@ -32,6 +33,24 @@ def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis for all tests; each empties it."""
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis(redis_server: Redis) -> Iterator[Redis]:
+    """An empty Redis, which a test may kill."""
+    redis_server.empty()
+    yield redis_server
+    redis_server.start()
 
 
 @pytest.fixture(params=TRANSPORTS)

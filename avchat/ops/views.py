@@ -3,6 +3,8 @@
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
+from im import node
+
 
 def healthz(request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers at all."""
@@ -17,4 +19,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
             cursor.fetchone()
     except Exception as error:
         return JsonResponse({"status": "unavailable", "database": type(error).__name__}, status=503)
+    if node.unreachable():
+        return JsonResponse({"status": "unavailable", "redis": "unreachable"}, status=503)
     return JsonResponse({"status": "ok"})

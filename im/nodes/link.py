@@ -78,7 +78,8 @@ class Link:
         self._changes: dict[str, bool] = {}
         self._books: dict[str, dict[str, bytes | None]] = {}
         self._wake = asyncio.Event()
-        self._settled: asyncio.Future[None] | None = None
+        self._settled: asyncio.Future[None] = node.loop.create_future()
+        self._writing = False
         self._ending = False
         work: list[Callable[[], Any]] = [self._beat, self._send, self._receive]
         self._tasks = [node.loop.create_task(each()) for each in work]
@@ -125,16 +126,17 @@ class Link:
 
     async def settled(self) -> None:
         """Waits until the directory knows what was entered before; not for one that does not answer."""
-        if self._changes and self.up:
-            if self._settled is None:
-                self._settled = self.node.loop.create_future()
+        if self.up and (self._changes or self._writing):
+            # What is being written now may have begun before: then it is the next writing that tells.
+            rounds = 2 if self._changes and self._writing else 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._settled), SETTLE_S)
+                for _ in range(rounds):
+                    await asyncio.wait_for(asyncio.shield(self._settled), SETTLE_S)
 
     # sending
 
     async def _send(self) -> None:
-        while True:
+        while not self._ending:
             await self._wake.wait()
             self._wake.clear()
             if not self.up:
@@ -145,12 +147,12 @@ class Link:
                 await self._enter()
                 await self._deliver()
             except TROUBLE as error:
-                self._lost(error)
+                self.lost(error)
 
     async def _enter(self) -> None:
         changes, self._changes = self._changes, {}
         books, self._books = self._books, {}
-        settled, self._settled = self._settled, None
+        self._writing = True
         try:
             for book, fields in books.items():
                 await self.directory.write(book, fields)
@@ -158,8 +160,9 @@ class Link:
                 entered = [name for name, has in changes.items() if has]
                 await self.directory.change(entered, [name for name, has in changes.items() if not has])
         finally:
-            if settled is not None and not settled.done():
-                settled.set_result(None)
+            self._writing = False
+            settled, self._settled = self._settled, self.node.loop.create_future()
+            settled.set_result(None)
 
     async def _deliver(self) -> None:
         items, self._out = self._out, []
@@ -202,11 +205,11 @@ class Link:
     # receiving
 
     async def _receive(self) -> None:
-        while True:
+        while not self._ending:
             try:
                 message = await self._layer.receive(channel(self.node.id))
             except TROUBLE as error:
-                self._lost(error)
+                self.lost(error)
                 await asyncio.sleep(BEAT_S / 2)
                 continue
             try:
@@ -230,7 +233,7 @@ class Link:
     # the beat
 
     async def _beat(self) -> None:
-        while True:
+        while not self._ending:
             try:
                 pulse = await self.directory.beat()
                 if pulse.forgotten or not self.up:
@@ -238,7 +241,7 @@ class Link:
                     for other in pulse.others:
                         self.note_to(other, "node.up")
             except TROUBLE as error:
-                self._lost(error)
+                self.lost(error)
             except Exception:
                 logger.exception("A beat failed")
             else:
@@ -261,7 +264,8 @@ class Link:
         # What was entered meanwhile is in the next change.
         self._wake.set()
 
-    def _lost(self, error: BaseException) -> None:
+    def lost(self, error: BaseException) -> None:
+        """The server does not answer: with the next beat that succeeds this node registers again."""
         if self.up:
             self.up = False
             logger.warning("Node %s cannot reach the others for now: %s", self.node.id, error)
@@ -272,9 +276,13 @@ class Link:
         if self.up and self._out:
             with suppress(*TROUBLE):
                 await asyncio.wait_for(self._deliver(), SETTLE_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._ending = True
+        pending = set(self._tasks)
+        while pending:
+            # More than once: the layer may take a cancellation for a time-out, and wait on.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=0.1)
         with suppress(*TROUBLE):
             await self.directory.leave()
         await self.directory.close()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from im.nodes.directory import BOOK_LIFE_S, LIFE_S, OWN, Pulse, Unreachable
@@ -58,7 +60,8 @@ class RedisDirectory:
             max_connections=CONNECTIONS,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
-            health_check_interval=0,
+            # A connection that went stale is no fault yet.
+            retry=Retry(NoBackoff(), 1),
         )
         self._take = self._redis.register_script(TAKE)
 

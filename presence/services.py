@@ -1,0 +1,115 @@
+"""What members ask of presence: to look as they choose, to idle, to watch others and to watch them no longer."""
+
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from im import database, notes
+from im.dispatch import at_once, stored
+from im.errors import Refusal
+from im.events import Choice, Presence, PresenceOk
+from im.models import Block, Member
+from im.nodes import names
+from im.notes import Note
+from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch, Show
+from im.visitor import Visitor
+from presence.monitor import digest, of
+from presence.nodes import Contributions, Place
+
+if TYPE_CHECKING:
+    from im.caller import Caller
+    from im.handler import Handler
+    from im.node import Node
+    from im.transaction import Transaction
+
+
+@stored(PresenceSet)
+def set_presence(tx: "Transaction", caller: "Caller", origin: "Handler", frame: PresenceSet) -> None:
+    """Keeps the member's choice and shows it to others and to its own pages."""
+    Member.objects.filter(site=caller.site_id, id=caller.id).update(show=frame.show, status=frame.status)
+    tx.note(Note("choice", (caller.id, frame.show, frame.status), (names.member(caller.id),)))
+
+
+@notes.on("choice")
+def _chosen(node: "Node", member: int, show: Show, status: str) -> None:
+    of(node).choose(member, Choice(show=show, status=status))
+
+
+@at_once(PresenceIdle)
+def set_idle(handler: "Handler", frame: PresenceIdle) -> None:
+    """Notes whether a page has input."""
+    if isinstance(handler, Visitor):
+        handler.idle = frame.on
+        handler.tell_home("idle", frame.on)
+    else:
+        of(handler.node).idle(handler, frame.on)
+    handler.node.sessions.keep(handler)
+
+
+@notes.on("session.idle")
+def _idle_at_home(node: "Node", id: str, on: bool) -> None:
+    if handler := node.sessions.here(id):
+        of(node).idle(handler, on)
+
+
+@at_once(PresenceWatch)
+async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
+    """Tells how members are, and has the connection told of every change.
+
+    Raises:
+        Refusal: `forbidden` where a connection would watch more than `MAX_WATCH` members.
+    """
+    monitor = of(handler.node)
+    site_id = handler.caller.site_id
+    subs = dict.fromkeys(frame.members)
+    if len(subs.keys() | (handler.watching or set())) > MAX_WATCH:
+        raise Refusal("forbidden", f"A connection watches at most {MAX_WATCH} members.")
+    others: dict[Place, Contributions] = {}
+    if isinstance(handler, Visitor):
+        handler.watching = {*(handler.watching or ()), *subs}
+        handler.tell_home("watch", list(subs))
+        others = await monitor.elsewhere.look((site_id, sub) for sub in subs)
+    else:
+        await monitor.watch(handler, subs)
+    seen = await database.read(_seen, site_id, handler.caller.id, list(subs))
+    presence = {}
+    for sub in subs:
+        away = Presence(show="offline", status="", since=seen.get(sub, 0))
+        theirs = others[site_id, sub].values() if (site_id, sub) in others else None
+        presence[sub] = monitor.seen_by(handler, sub, theirs) or away
+    if isinstance(handler, Visitor):
+        handler.told = {**(handler.told or {}), **{sub: digest(presence[sub]) for sub in subs}}
+    handler.node.sessions.keep(handler)
+    return PresenceOk(presence=presence)
+
+
+@notes.on("session.watch")
+def _watch_at_home(node: "Node", id: str, subs: list[str]) -> None:
+    if handler := node.sessions.here(id):
+        node.spawn(of(node).watch(handler, subs))
+
+
+@at_once(PresenceUnwatch)
+def unwatch(handler: "Handler", frame: PresenceUnwatch) -> None:
+    """Has the connection no longer told."""
+    if isinstance(handler, Visitor):
+        handler.watching = (handler.watching or set()) - set(frame.members)
+        handler.tell_home("unwatch", frame.members)
+    else:
+        of(handler.node).unwatch(handler, frame.members)
+    handler.node.sessions.keep(handler)
+
+
+@notes.on("session.unwatch")
+def _unwatch_at_home(node: "Node", id: str, subs: list[str]) -> None:
+    if handler := node.sessions.here(id):
+        of(node).unwatch(handler, subs)
+
+
+def _seen(site_id: int, viewer: int, subs: list[str]) -> dict[str, int]:
+    """When members were last seen; for those from whom the viewer is set apart, as it was when that began."""
+    rows = Member.objects.filter(site=site_id, sub__in=subs).values_list("id", "sub", "seen")
+    apart = Block.objects.filter(Q(owner=viewer) | Q(member=viewer), site=site_id)
+    values = apart.values_list("owner", "member", "time")
+    since = {(member if owner == viewer else owner): time for owner, member, time in values}
+    return {sub: min(seen, since.get(member, seen)) or since.get(member, 0) for member, sub, seen in rows}

@@ -1,0 +1,160 @@
+"""The node directory: what both twins promise, in memory and in Redis."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from im.nodes import directory as promises
+from im.nodes import redis as in_redis
+from im.nodes.directory import Directory, Unreachable
+from im.nodes.memory import Hub, MemoryDirectory
+from im.nodes.redis import RedisDirectory
+from tests.support.redis import Redis
+from tests.support.wait import eventually
+
+Join = Callable[[str], Directory]
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def join(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Join]:
+    """Makes directories of nodes that share one server."""
+    hub = Hub()
+    made: list[Directory] = []
+
+    def make(node: str) -> Directory:
+        one: Directory = MemoryDirectory(node, hub) if request.param == "memory" else RedisDirectory(node, redis.url)
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        await one.leave()
+        await one.close()
+
+
+async def test_nodes_that_beat_know_of_each_other_until_one_leaves(join: Join) -> None:
+    here, there = join("here"), join("there")
+    assert (await here.beat()).others == frozenset()
+    assert (await there.beat()).others == {"here"}
+    assert (await here.beat()).others == {"there"}
+    await there.leave()
+    assert (await here.beat()).others == frozenset()
+
+
+async def test_a_node_is_told_whether_it_was_known(join: Join) -> None:
+    here = join("here")
+    assert (await here.beat()).forgotten
+    assert not (await here.beat()).forgotten
+    await here.leave()
+    assert (await here.beat()).forgotten
+
+
+async def test_a_name_is_found_at_the_nodes_that_have_it(join: Join) -> None:
+    here, there, third = join("here"), join("there"), join("third")
+    for node in (here, there, third):
+        await node.beat()
+    await here.change(["m:1", "m:2"], [])
+    await there.change(["m:2", "m:3"], ["m:9"])
+    assert await third.locate(["m:1", "m:2", "m:4"], ["here", "there"]) == {"here": {"m:1", "m:2"}, "there": {"m:2"}}
+    await here.change([], ["m:2"])
+    assert await third.locate(["m:1", "m:2"], ["here"]) == {"here": {"m:1"}}
+    await here.change(["m:7"], [], afresh=True)
+    assert await third.locate(["m:1", "m:7"], ["here"]) == {"here": {"m:7"}}
+    assert await third.names_of("here") == ["m:7"]
+
+
+async def test_a_book_is_read_over_the_other_nodes_and_each_writes_its_own(join: Join) -> None:
+    here, there, third = join("here"), join("there"), join("third")
+    await here.write("presence:1", {"ann": b"A", "bob": b"B"})
+    await there.write("presence:1", {"ann": b"a"})
+    await there.write("presence:2", {"ann": b"elsewhere"})
+    assert await third.read("presence:1", ["ann", "bob", "cid"], ["here", "there"]) == {
+        "ann": {"here": b"A", "there": b"a"},
+        "bob": {"here": b"B"},
+    }
+    await here.write("presence:1", {"ann": None, "bob": b"BB"})
+    assert await third.read("presence:1", ["ann", "bob"], ["here"]) == {"bob": {"here": b"BB"}}
+    count, values = await third.scan("presence:1", 100, ["here", "there"])
+    assert count == 2
+    assert sorted(values) == [b"BB", b"a"]
+
+
+async def test_a_session_belongs_to_no_node_and_ends_for_all(join: Join) -> None:
+    here, there = join("here"), join("there")
+    assert await here.session("secret") is None
+    await here.put_session("secret", {"who": b"ann", "version": b"1"}, 60)
+    await there.put_session("secret", {"version": b"2"}, 60)
+    await there.add_own("secret", 7)
+    await here.add_own("secret", 8)
+    assert await here.session("secret") == ({"who": b"ann", "version": b"2"}, {7, 8})
+    await there.drop_session("secret")
+    assert await here.session("secret") is None
+
+
+async def test_of_a_sessions_own_versions_the_latest_are_remembered(join: Join) -> None:
+    here = join("here")
+    await here.put_session("secret", {"who": b"ann"}, 60)
+    for version in range(promises.OWN + 5):
+        await here.add_own("secret", version)
+    found = await here.session("secret")
+    assert found is not None
+    assert found[1] == set(range(5, promises.OWN + 5))
+
+
+async def test_a_bucket_is_one_for_all_nodes(join: Join) -> None:
+    here, there = join("here"), join("there")
+    waits = [await node.take("connect:10.0.0.1", 0.001, 4) for node in (here, there, here, there)]
+    assert waits == [0, 0, 0, 0]
+    assert await here.take("connect:10.0.0.1", 0.001, 4) > 0
+    assert await there.take("connect:10.0.0.1", 0.001, 4, tokens=0) > 0
+    assert await there.take("connect:10.0.0.2", 0.001, 4) == 0
+
+
+async def test_asking_whether_there_is_a_token_takes_none(join: Join) -> None:
+    here = join("here")
+    for _ in range(20):
+        assert await here.take("failed:10.0.0.1", 0.001, 2, tokens=0) == 0
+    assert await here.take("failed:10.0.0.1", 0.001, 2) == 0
+
+
+async def _alone(directory: Directory) -> bool:
+    return not (await directory.beat()).others
+
+
+async def _without(directory: Directory, session: str) -> bool:
+    return await directory.session(session) is None
+
+
+async def test_a_node_that_no_longer_beats_is_gone(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_redis, "LIFE_S", 0.2)
+    here, there = RedisDirectory("here", redis.url), RedisDirectory("there", redis.url)
+    await there.beat()
+    await there.change(["m:1"], [])
+    assert (await here.beat()).others == {"there"}
+    await eventually(lambda: _alone(here))
+    assert (await there.beat()).forgotten
+    # What it had can still be asked: somebody has to note when its members were last seen.
+    assert await here.names_of("there") == ["m:1"]
+    for node in (here, there):
+        await node.leave()
+        await node.close()
+
+
+async def test_a_session_that_nobody_renews_is_forgotten(redis: Redis) -> None:
+    here = RedisDirectory("here", redis.url)
+    await here.put_session("secret", {"who": b"ann"}, 0.05)
+    await eventually(lambda: _without(here, "secret"))
+    await here.close()
+
+
+async def test_a_server_that_does_not_answer_is_said_to_be_unreachable(redis: Redis) -> None:
+    here = RedisDirectory("here", redis.url)
+    await here.beat()
+    redis.kill()
+    with pytest.raises(Unreachable):
+        await here.beat()
+    with pytest.raises(Unreachable):
+        await here.take("connect:10.0.0.1", 1, 1)
+    redis.start()
+    assert (await here.beat()).forgotten
+    await here.close()

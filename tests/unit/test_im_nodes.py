@@ -1,0 +1,480 @@
+"""Several nodes: what is stored at one reaches the members at the others, once and in order, whatever the bus does."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+from channels_redis.core import RedisChannelLayer
+from django.db import connections
+
+from avchat.tenants.models import Site
+from im import database
+from im.errors import Refusal
+from im.node import Node
+from im.nodes import link
+from im.nodes import redis as in_redis
+from im.nodes.directory import Directory, Unreachable
+from im.nodes.link import Layer
+from im.nodes.memory import Hub, MemoryDirectory
+from im.nodes.redis import RedisDirectory
+from tests.support.desk import Desk
+from tests.support.redis import Redis
+from tests.support.wait import eventually
+
+Message = dict[str, Any]
+
+
+class Fickle:
+    """A channel layer that loses, doubles and delays what is sent over it."""
+
+    def __init__(self, layer: Layer, seed: int) -> None:
+        self.layer = layer
+        self.dice = random.Random(seed)
+        self.broken = False
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def send(self, channel: str, message: Message) -> None:
+        if self.broken:
+            return
+        for _ in range(self.dice.choice([0, 1, 1, 2])):
+            if self.dice.random() < 0.5:
+                await self.layer.send(channel, message)
+            else:
+                task = asyncio.create_task(self._send_later(channel, message))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+
+    async def _send_later(self, channel: str, message: Message) -> None:
+        await asyncio.sleep(self.dice.uniform(0, 0.05))
+        await self.layer.send(channel, message)
+
+    async def receive(self, channel: str) -> Message:
+        return await self.layer.receive(channel)
+
+
+class Cluster:
+    """Nodes in this process, over one directory and one layer."""
+
+    def __init__(self, ends: Callable[[str], Iterable[tuple[Layer, Directory]]]) -> None:
+        self.ends = ends
+        self.nodes: list[Node] = []
+
+    async def grow(self, count: int) -> list[Node]:
+        """Adds nodes, and waits until all know of each other."""
+        fresh = [Node(self.ends) for _ in range(count)]
+        self.nodes += fresh
+        await eventually(lambda: all(len(node.links[0].others) == len(self.nodes) - 1 for node in self.nodes))
+        return fresh
+
+    async def die(self, node: Node) -> None:
+        """A node ends as in a crash: it tells nobody."""
+        self.nodes.remove(node)
+        for each in node.links:
+            each._ending = True
+            for task in each._tasks:
+                task.cancel()
+        node._comparing.cancel()
+        for task in list(node._tasks):
+            task.cancel()
+        node.router._present.clear()
+        await asyncio.to_thread(node.journal.stop)
+        for each in node.links:
+            await each.directory.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def cluster(
+    request: pytest.FixtureRequest, transactional_db: None, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Cluster]:
+    """No nodes yet; those that there are then see within moments who comes and goes."""
+    monkeypatch.setattr(link, "BEAT_S", 0.1)
+    monkeypatch.setattr(in_redis, "LIFE_S", 0.5)
+    if request.param == "memory":
+        hub, layer = Hub(), InMemoryChannelLayer(capacity=10_000)
+        cluster = Cluster(lambda node: [(layer, MemoryDirectory(node, hub))])
+    else:
+        bus = RedisChannelLayer(hosts=[{"address": redis.url, "socket_timeout": 15}], capacity=10_000)
+        cluster = Cluster(lambda node: [(bus, RedisDirectory(node, redis.url))])
+    yield cluster
+    for node in cluster.nodes:
+        await node.close()
+    if request.param == "redis":
+        await bus.close_pools()
+    for _ in range(database.READERS):
+        await database.read(connections.close_all)
+
+
+@pytest.fixture
+async def two(cluster: Cluster) -> tuple[Node, Node]:
+    here, there = await cluster.grow(2)
+    return here, there
+
+
+async def seats(site: Site, *members: tuple[str, Node]) -> list[Desk]:
+    desks = [Desk(node, site, sub) for sub, node in members]
+    for desk in desks:
+        await desk.sit()
+    return desks
+
+
+@pytest.fixture
+async def site(transactional_db: None) -> Site:
+    from avchat.tenants import services
+
+    def make() -> Site:
+        site = Site.objects.create(name="Harbour", grace=0.3)
+        services.add_secret(account=None, site=site, label="test")
+        return site
+
+    return await database.read(make)
+
+
+def bodies(desk: Desk) -> list[str]:
+    return [frame["body"] for frame in desk.of("message")]
+
+
+async def test_a_message_reaches_a_member_at_another_node(site: Site, two: tuple[Node, Node]) -> None:
+    bob, ann = await seats(site, ("bob", two[1]), ("ann", two[0]))
+    sent = await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+    await eventually(lambda: bodies(bob) == ["Ahoy"])
+    answer = await bob.ask("message.send", to={"conversation": sent["conversation"]}, body="Hello", key="1")
+    assert answer["seq"] == 2
+    await eventually(lambda: bodies(ann) == ["Hello"])
+    assert bodies(bob) == ["Ahoy"]
+
+
+async def test_two_connections_of_a_member_at_two_nodes_see_each_others_messages_tabs_and_reads(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    bob, ann, phone = await seats(site, ("bob", two[0]), ("ann", two[0]), ("ann", two[1]))
+    sent = await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="k")
+    await ann.ask("tabs.set", tabs=[{"conversation": sent["conversation"], "state": "open"}])
+    await bob.ask("message.read", conversation=sent["conversation"], seq=1)
+    await eventually(lambda: len(phone.of("message", "tabs", "read")) == 3)
+    message, tabs, read = phone.of("message", "tabs", "read")
+    assert message["key"] == "k"
+    assert tabs["tabs"] == [{"conversation": sent["conversation"], "state": "open"}]
+    assert (read["member"], read["seq"]) == ("bob", 1)
+    assert ann.of("message", "tabs") == []
+
+
+async def test_typing_is_told_at_another_node(site: Site, two: tuple[Node, Node]) -> None:
+    bob, ann = await seats(site, ("bob", two[1]), ("ann", two[0]))
+    sent = await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+    ann.ask("typing", conversation=sent["conversation"], on=True)
+    await eventually(lambda: bob.of("typing"))
+    assert bob.of("typing")[0]["member"] == "ann"
+    assert ann.of("typing") == []
+
+
+async def test_nodes_that_write_to_one_conversation_at_once_tell_everybody_all_of_it_in_order(
+    site: Site, cluster: Cluster
+) -> None:
+    nodes = await cluster.grow(3)
+    desks = await seats(site, ("ann", nodes[0]), ("bob", nodes[1]), ("cid", nodes[2]), ("dan", nodes[0]))
+    made = await desks[0].ask("conversation.create", members=["bob", "cid", "dan"], name="Quay")
+    sends = [
+        desk.ask("message.send", to={"conversation": made["conversation"]}, body=f"{desk.sub} {n}", key=f"{n}")
+        for n in range(30)
+        for desk in desks
+    ]
+    answers = await asyncio.gather(*sends)
+    assert sorted(answer["seq"] for answer in answers) == list(range(1, 121))
+    await eventually(lambda: all(len(desk.of("message")) == 90 for desk in desks))
+    for desk in desks:
+        seqs = [frame["seq"] for frame in desk.of("message")]
+        assert seqs == sorted(seqs)
+        assert not any(body.startswith(desk.sub) for body in bodies(desk))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_the_bus_loses_delays_or_doubles_everybody_sees_all_once_and_in_order(
+    site: Site, cluster: Cluster, seed: int
+) -> None:
+    ends = cluster.ends
+    cluster.ends = lambda node: [(Fickle(layer, seed), directory) for layer, directory in ends(node)]
+    nodes = await cluster.grow(3)
+    desks = await seats(site, ("ann", nodes[0]), ("bob", nodes[1]), ("cid", nodes[2]))
+    made = await desks[0].ask("conversation.create", members=["bob", "cid"], name="Quay")
+    dice = random.Random(seed)
+    for n in range(60):
+        desk = dice.choice(desks)
+        answer = await desk.ask(
+            "message.send", to={"conversation": made["conversation"]}, body=f"{desk.sub} {n}", key=f"{n}"
+        )
+        assert answer["seq"] == n + 1
+    history = [
+        f"{m['body']}"
+        for m in (await desks[0].ask("history", conversation=made["conversation"], limit=100))["messages"]
+    ]
+    for desk in desks:
+        others = [body for body in history if not body.startswith(desk.sub)]
+        await eventually(lambda desk=desk, others=others: bodies(desk) == others)
+
+
+async def test_a_bus_that_carries_nothing_delays_messages_and_loses_none(site: Site, cluster: Cluster) -> None:
+    fickle: list[Fickle] = []
+
+    def ends(node: str, inner: Any = cluster.ends) -> Iterable[tuple[Layer, Directory]]:
+        for layer, directory in inner(node):
+            fickle.append(Fickle(layer, 1))
+            yield fickle[-1], directory
+
+    cluster.ends = ends
+    here, there = await cluster.grow(2)
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    for each in fickle:
+        each.broken = True
+    for n in range(5):
+        await ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}")
+    await eventually(lambda: bodies(bob) == ["0", "1", "2", "3", "4"])
+
+
+async def test_presence_is_seen_from_another_node_and_so_is_its_end(site: Site, two: tuple[Node, Node]) -> None:
+    (watcher,) = await seats(site, ("bob", two[1]))
+    assert (await watcher.ask("presence.watch", members=["ann"]))["presence"]["ann"]["show"] == "offline"
+    (ann,) = await seats(site, ("ann", two[0]))
+    await eventually(lambda: shows(watcher, "ann") == ["online"])
+    await ann.ask("presence.set", show="dnd", status="mooring")
+    await eventually(lambda: shows(watcher, "ann") == ["online", "dnd"])
+    assert watcher.of("presence")[-1]["members"]["ann"]["status"] == "mooring"
+    (late,) = await seats(site, ("cid", two[1]))
+    assert await _sees(late, "ann", "dnd")
+    ann.stand()
+    await eventually(lambda: shows(watcher, "ann") == ["online", "dnd", "offline"])
+
+
+def shows(desk: Desk, sub: str) -> list[str]:
+    return [frame["members"][sub]["show"] for frame in desk.of("presence") if sub in frame["members"]]
+
+
+async def test_who_changes_from_one_node_to_another_was_never_offline(site: Site, two: tuple[Node, Node]) -> None:
+    watcher, ann = await seats(site, ("bob", two[1]), ("ann", two[0]))
+    await eventually(lambda: _sees(watcher, "ann", "online"))
+    watcher.frames.clear()
+    ann.stand()
+    (again,) = await seats(site, ("ann", two[1]))
+    await eventually(lambda: not two[0].feeds)
+    board = one_board(two[0])
+    await eventually(lambda: board.entry(ann.handler.caller.id) is None)
+    assert shows(watcher, "ann") == []
+    assert (await again.ask("ping"))["type"] == "ok"
+
+
+async def test_a_member_idles_only_when_its_pages_at_all_nodes_do(site: Site, cluster: Cluster, settings: Any) -> None:
+    settings.AWAY_SECONDS, settings.XA_SECONDS = 0.2, 100
+    here, there = await cluster.grow(2)
+    watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
+    await eventually(lambda: _sees(watcher, "ann", "online"))
+    watcher.frames.clear()
+    await ann.ask("presence.idle", on=True)
+    await eventually(lambda: one_board(here).entry(ann.handler.caller.id).shown == "away")
+    assert shows(watcher, "ann") == []
+    await phone.ask("presence.idle", on=True)
+    await eventually(lambda: shows(watcher, "ann") == ["away"])
+    await ann.ask("presence.idle", on=False)
+    await eventually(lambda: shows(watcher, "ann") == ["away", "online"])
+
+
+def one_board(node: Node) -> Any:
+    return next(part for part in node.parts.values() if hasattr(part, "board")).board
+
+
+async def test_the_directory_lists_who_is_online_at_any_node(site: Site, two: tuple[Node, Node]) -> None:
+    bob, _ = await seats(site, ("bob", two[1]), ("ann", two[0]))
+    found = await eventually(lambda: _listed(bob))
+    assert [member["id"] for member in found["members"]] == ["ann", "bob"]
+    assert found["online"] == 1
+
+
+async def _listed(desk: Desk) -> Any:
+    found = await desk.ask("members", online=True)
+    return found if len(found["members"]) > 1 else None
+
+
+async def test_the_members_of_a_node_that_died_go_offline_after_the_grace_time(
+    site: Site, cluster: Cluster, redis: Redis, request: pytest.FixtureRequest
+) -> None:
+    if "memory" in request.node.name:
+        # In one process nothing dies alone.
+        return
+    here, there = await cluster.grow(2)
+    watcher, ann = await seats(site, ("bob", there), ("ann", here))
+    await eventually(lambda: _sees(watcher, "ann", "online"))
+    watcher.frames.clear()
+    await cluster.die(here)
+    await eventually(lambda: shows(watcher, "ann") == ["offline"])
+    assert await database.read(lambda: _seen(ann.handler.caller.id))
+
+
+def _seen(id: int) -> int:
+    from im.models import Member
+
+    return Member.objects.get(id=id).seen
+
+
+async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Cluster, redis: Redis) -> None:
+    here, there = await cluster.grow(2)
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    await eventually(lambda: _sees(bob, "ann", "online"))
+    bob.frames.clear()
+    redis.kill()
+    sent = [ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}") for n in range(5)]
+    assert [answer["type"] for answer in await asyncio.gather(*sent)] == ["ok"] * 5
+    await eventually(lambda: bodies(bob) == ["0", "1", "2", "3", "4"])
+    await asyncio.to_thread(redis.start)
+    await eventually(lambda: all(node.links[0].up and node.links[0].others for node in (here, there)))
+    await ann.ask("message.send", to={"member": "bob"}, body="after", key="after")
+    await eventually(lambda: bodies(bob)[-1] == "after")
+    assert len(bodies(bob)) == 6
+    await ann.ask("presence.set", show="away", status="")
+    await eventually(lambda: shows(bob, "ann") == ["away"])
+    (cid,) = await seats(site, ("cid", there))
+    await eventually(lambda: _sees(cid, "ann", "away"))
+
+
+async def _sees(desk: Desk, sub: str, show: str) -> bool:
+    return bool((await desk.ask("presence.watch", members=[sub]))["presence"][sub]["show"] == show)
+
+
+# sessions
+
+
+class Reader:
+    """A session's port, as a transport is one."""
+
+    def __init__(self) -> None:
+        self.frames: list[Message] = []
+        self.over = False
+
+    def write(self, data: bytes, version: int | None) -> None:
+        self.frames.append(json.loads(data))
+
+    def close(self, code: int, reason: str) -> None:
+        self.over = True
+
+    def said(self) -> list[str]:
+        return [frame["body"] for frame in self.frames if frame["type"] == "message"]
+
+
+async def begin(site: Site, node: Node, sub: str) -> tuple[str, Desk]:
+    desk = Desk(node, site, sub)
+    reply = await desk.sit()
+    desk.handler.port = None
+    id = await node.sessions.begin(desk.handler, int(reply["cursor"].split(".")[1], 16))
+    return id, desk
+
+
+async def read(node: Node, id: str) -> Reader:
+    """A poll that is answered at once."""
+    reader = Reader()
+    handler, _ = await node.sessions.attach(id, reader, None)
+    node.sessions.detach(handler, reader)
+    await node.sessions.save(handler)
+    return reader
+
+
+async def test_a_session_is_read_at_any_node_and_goes_on_where_the_last_read_ended(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, there = two
+    id, _ = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    said = []
+    for n in range(6):
+        await ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}")
+        said += (await read(two[n % 2], id)).said()
+    assert said == ["0", "1", "2", "3", "4", "5"]
+    assert (await read(there, id)).frames == []
+
+
+async def test_a_read_at_another_node_ends_the_one_under_way_and_repeats_nothing(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, there = two
+    id, _ = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    first, second = Reader(), Reader()
+    await here.sessions.attach(id, first, None)
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    await eventually(lambda: first.said() == ["one"])
+    await there.sessions.attach(id, second, None)
+    assert first.over
+    await ann.ask("message.send", to={"member": "bob"}, body="two", key="2")
+    await eventually(lambda: second.said() == ["two"])
+    assert first.said() == ["one"]
+
+
+async def test_frames_are_answered_at_any_node_and_a_session_does_not_hear_its_own_messages(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "ann")
+    (bob,) = await seats(site, ("bob", here))
+    stream = Reader()
+    await here.sessions.attach(id, stream, None)
+    desk.handler = await there.sessions.find(id)
+    answer = await desk.ask("message.send", to={"member": "bob"}, body="from there", key="1")
+    assert answer["seq"] == 1
+    await there.sessions.settled()
+    await eventually(lambda: bodies(bob) == ["from there"])
+    await bob.ask("message.send", to={"member": "ann"}, body="heard", key="1")
+    await eventually(lambda: stream.said() == ["heard"])
+    assert [frame["type"] for frame in (await read(there, id)).frames] == []
+
+
+async def test_what_a_session_watches_is_told_wherever_it_is_read(site: Site, two: tuple[Node, Node]) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    desk.handler = await there.sessions.find(id)
+    await eventually(lambda: _sees(desk, "ann", "online"))
+    await there.sessions.settled()
+    assert (await read(there, id)).frames == []
+    await ann.ask("presence.set", show="away", status="")
+    told: list[Message] = []
+
+    async def heard() -> bool:
+        told.extend((await read(here, id)).frames)
+        return bool(told)
+
+    await eventually(heard)
+    assert told[-1]["members"]["ann"]["show"] == "away"
+    assert (await read(there, id)).frames == []
+
+
+async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
+    here, there = two
+    id, _ = await begin(site, here, "bob")
+    await there.sessions.end(await there.sessions.find(id))
+    for node in two:
+        with pytest.raises(Refusal, match="no such session"):
+            await eventually(lambda node=node: _still(node, id))
+
+
+async def _still(node: Node, id: str) -> bool:
+    await node.sessions.find(id)
+    return False
+
+
+async def _known(node: Node, id: str) -> bool:
+    try:
+        return await node.links[0].directory.session(id) is not None
+    except Unreachable:
+        return False
+
+
+async def test_sessions_outlive_a_redis_that_begins_anew(site: Site, cluster: Cluster, redis: Redis) -> None:
+    here, there = await cluster.grow(2)
+    id, _ = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    redis.kill()
+    await asyncio.to_thread(redis.start)
+    await eventually(lambda: _known(there, id))
+    await eventually(lambda: all(node.links[0].up and node.links[0].others for node in (here, there)))
+    await ann.ask("message.send", to={"member": "bob"}, body="still here?", key="1")
+    assert (await read(there, id)).said() == ["still here?"]
