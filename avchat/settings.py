@@ -4,7 +4,10 @@ The embedded default needs nothing but Python: SQLite, one process, caches in me
 other services by setting their addresses here.
 """
 
+from typing import Any
+
 from avchat.env import BASE, VAR, env, secret_key
+from avchat.memcached import shared_cache
 
 SECRET_KEY = secret_key()
 # Keys that were the installation's before: what they encrypted or signed stays good.
@@ -71,7 +74,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
     }
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# What has to be true for as long as it is kept (how often somebody tried to log in) stays in the process's own
+# memory: memcached may forget anything at any time.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+if MEMCACHED := [server.strip() for server in env.list("AVCHAT_MEMCACHED", default=[]) if server.strip()]:
+    CACHES["shared"] = shared_cache(MEMCACHED, SECRET_KEY)
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 AUTH_PASSWORD_VALIDATORS = [
