@@ -37,8 +37,9 @@ ALIAS = "shared"
 GRAVE = b""
 GRAVE_SECONDS = 10
 READ_SECONDS = 5.0
-TRIES = 3
-"""How often a tombstone is tried to be set; a connection may turn out to be dead when it is used."""
+TRIES = 8
+"""How often something is asked: each connection that was open to a server that went turns out to be dead when it is
+used. Where no server is left, a try costs nothing."""
 MAX_VALUE = 512 * 1024
 MANY = 200
 """Values that are asked for at once."""
@@ -163,21 +164,20 @@ def _client() -> Any:
 
 def _ask(otherwise: Any, method: str, *args: Any) -> Any:
     """What memcached answers, or `otherwise`."""
-    try:
-        return getattr(_client(), method)(*args)
-    except Exception as fault:
-        # Whatever it is: pymemcache's book of dead servers also trips over itself where several threads write in it.
-        _complain(fault)
-        return otherwise
+    for left in reversed(range(TRIES)):
+        try:
+            return getattr(_client(), method)(*args)
+        except Exception as fault:
+            # Whatever it is: pymemcache's book of dead servers also trips over itself where several threads write it.
+            if not left:
+                _complain(fault)
+    return otherwise
 
 
 def _bury(keys: list[str]) -> None:
     """Puts tombstones in place of values."""
     for key in keys:
-        for _ in range(TRIES):
-            # Django's `set` answers None once it is done.
-            if _ask(False, "set", key, GRAVE, GRAVE_SECONDS) is None:
-                break
+        _ask(None, "set", key, GRAVE, GRAVE_SECONDS)
 
 
 def _complain(fault: Exception) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support.memcached import Memcached
 from tests.support.server import Server
 from tests.support.site import TRANSPORTS, Site
 
@@ -32,6 +33,26 @@ def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture
+def memcached() -> Iterator[Memcached]:
+    """A memcached that a test may kill."""
+    memcached = Memcached()
+    try:
+        yield memcached.start()
+    finally:
+        memcached.stop()
+
+
+@pytest.fixture
+def second_memcached() -> Iterator[Memcached]:
+    """Another one."""
+    memcached = Memcached()
+    try:
+        yield memcached.start()
+    finally:
+        memcached.stop()
 
 
 @pytest.fixture(params=TRANSPORTS)
