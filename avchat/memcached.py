@@ -12,7 +12,7 @@ SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 
 CONNECT_SECONDS = 0.2
 ANSWER_SECONDS = 0.2
-DEAD_SECONDS = 10
+DEAD_SECONDS = 5
 """How long a server that did not answer is left alone; its keys are the other servers' meanwhile."""
 IDLE_SECONDS = 60
 """A connection that nobody used for so long is made anew: somebody on the way may have dropped it."""
