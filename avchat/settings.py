@@ -7,6 +7,7 @@ other services by setting their addresses here.
 from typing import Any
 
 from avchat.env import BASE, VAR, env, secret_key
+from avchat.memcached import shared_cache
 
 SECRET_KEY = secret_key()
 # Keys that were the installation's before: what they encrypted or signed stays good.
@@ -73,8 +74,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
     }
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-
 # What nodes share: the bus, the directory, the presence board, rates. A site lives on one of the servers; every node
 # has the same list in the same order. Without any there is one node.
 REDIS_URLS = env.list("AVCHAT_REDIS_URL", default=[])
@@ -96,6 +95,16 @@ if REDIS_URLS:
         }
         for number, url in enumerate(REDIS_URLS)
     }
+# What has to be true for as long as it is kept (how often somebody tried to log in) stays in the process's own
+# memory: memcached may forget anything at any time.
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+if MEMCACHED := [server.strip() for server in env.list("AVCHAT_MEMCACHED", default=[]) if server.strip()]:
+    CACHES["shared"] = shared_cache(MEMCACHED, SECRET_KEY)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

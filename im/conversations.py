@@ -4,7 +4,7 @@ from collections.abc import Iterable, Set
 
 from msgspec import UNSET
 
-from im import dispatch, events, members, views
+from im import dispatch, events, members, shelves, views
 from im.caller import Caller
 from im.commit import Event
 from im.errors import Refusal, encode
@@ -73,7 +73,7 @@ def listed(caller: Caller, frame: Conversations) -> events.ConversationsOk:
     if frame.ids is not None:
         named = inside.filter(conversation__key__in=frame.ids)
         rows = list(Conversation.objects.filter(site=caller.site_id, id__in=named.values("conversation")))
-        return events.ConversationsOk(conversations=views.conversations(caller.site_id, caller.id, rows), more=False)
+        return events.ConversationsOk(conversations=shelves.conversations(caller.site_id, caller.id, rows), more=False)
     # A conversation of two begins with its first message; until then only the pages of who opened it know it.
     shown = inside.filter(shown=True)
     mine = Conversation.objects.filter(site=caller.site_id, id__in=shown.values("conversation")).order_by("-latest")
@@ -83,7 +83,7 @@ def listed(caller: Caller, frame: Conversations) -> events.ConversationsOk:
     more = len(rows) > frame.limit
     rows = rows[: frame.limit]
     return events.ConversationsOk(
-        conversations=views.conversations(caller.site_id, caller.id, rows),
+        conversations=shelves.conversations(caller.site_id, caller.id, rows),
         more=more,
         cursor=str(rows[-1].latest) if more else UNSET,
     )

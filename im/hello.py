@@ -5,6 +5,7 @@ state is read after that, in one snapshot. So nothing falls between the answer a
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from functools import partial
@@ -15,13 +16,13 @@ from msgspec import UNSET
 
 from avchat.tenants import directory, services, tokens
 from avchat.tenants.directory import SiteInfo
-from im import blocks, cursor, database, events, limits, members, protocol, replay, views
+from im import blocks, cursor, database, events, limits, members, protocol, replay, shelves
 from im.caller import Caller
 from im.errors import Refusal
 from im.handler import Handler, Port
 from im.models import Member
 from im.protocol import Hello
-from im.transaction import Blocks, read_blocks
+from im.transaction import Blocks
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -47,13 +48,18 @@ class _Proof(NamedTuple):
     site: SiteInfo
     claims: tokens.Claims
     token: str | None
-    member: Member | None
-    fresh: bool
+    member: members.Profile | None
+
+
+class _OutOfDate(Exception):
+    """What memcached has of a member is not what the database has."""
 
 
 class _State(NamedTuple):
     position: replay.Position
-    member: Member
+    member: members.Profile
+    tabs: list[protocol.Tab]
+    choice: events.Choice
     blocks: Blocks
     unread: dict[str, int]
     resumed: bool | None
@@ -92,41 +98,57 @@ async def welcome(node: "Node", data: bytes | str, *, origin: str | None, addres
 
 async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | None) -> Welcome:
     proof = await database.read(_prove, frame, origin)
-    site, member = proof.site, proof.member
+    site, entered = proof.site, None
     if wait := site.limited and await node.rates.site_hellos.take(site.key):
         raise Refusal("rate-limited", "Too many members of this site come at once.", retry_ms=wait)
-    if member is None or not proof.fresh:
+    if proof.member is not None:
+        with contextlib.suppress(_OutOfDate):
+            entered = await _enter(node, site, proof.member, port, frame.resume, proof.claims)
+    if entered is None:
         member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
+        entered = await _enter(node, site, member, port, frame.resume, None)
+    handler, state, known = entered
+    _note(site, origin, proof.claims)
+    at = frame.resume if state.resumed and frame.resume else cursor.cursor(state.position.epoch, state.position.version)
+    handler.epoch = state.position.epoch
+    reply = events.HelloOk(
+        id=frame.id or UNSET,
+        member=state.member.entry,
+        cursor=at,
+        time=database.now_ms(),
+        tabs=state.tabs,
+        unread=state.unread,
+        limits=told_limits(site),
+        presence=state.choice,
+        site={"name": site.name},
+        token=proof.token or UNSET,
+        resumed=UNSET if state.resumed is None else state.resumed,
+    )
+    node.arrive(handler, state.position.version, state.choice, known)
+    return Welcome(handler, reply, state.changes, state.position.version)
+
+
+async def _enter(
+    node: "Node",
+    site: SiteInfo,
+    member: Member | members.Profile,
+    port: Port | None,
+    resume: str | None,
+    claims: tokens.Claims | None,
+) -> tuple[Handler, _State, Blocks]:
+    """Registers a member's connection and reads its state. With `claims`, the member has to be stored as they say."""
     handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
     try:
         # What is stored from now on is told to this node by the others, too.
         await node.link(site.id).settled()
         seen = blocks.changes()
-        state = await database.read(_state, handler.caller, frame.resume)
+        state = await database.read(_state, handler.caller, resume, claims)
         known = await blocks.settled(seen, handler.caller, state.blocks)
     except BaseException:
         # Cut off or refused: as if it had never been here.
         node.logout(handler)
         raise
-    _note(site, origin, proof.claims)
-    choice = msgspec.convert(state.member, events.Choice, from_attributes=True)
-    at = frame.resume if state.resumed and frame.resume else cursor.cursor(*state.position)
-    handler.epoch = state.position.epoch
-    reply = events.HelloOk(
-        id=frame.id or UNSET,
-        member=members.entry(member.sub, member.name, member.avatar, member.role, member.url),
-        cursor=at,
-        time=database.now_ms(),
-        tabs=replay.tabs_of(state.member),
-        unread=state.unread,
-        limits=told_limits(site),
-        presence=choice,
-        site={"name": site.name},
-        token=proof.token or UNSET,
-        resumed=UNSET if state.resumed is None else state.resumed,
-    )
-    node.arrive(handler, state.position.version, choice, known)
-    return Welcome(handler, reply, state.changes, state.position.version)
+    return handler, state, known
 
 
 def told_limits(site: SiteInfo) -> dict[str, int]:
@@ -161,15 +183,18 @@ def _prove(frame: Hello, origin: str | None) -> _Proof:
             token, claims = tokens.mint_guest(site, frame.guest.name)
     except tokens.TokenError as error:
         raise Refusal("unauthorized", str(error)) from None
-    return _Proof(site, claims, token, *members.find(site, claims))
+    return _Proof(site, claims, token, members.find(site, claims))
 
 
 def _enroll(site: SiteInfo, claims: tokens.Claims, tx: object) -> Member:
     return members.enroll(tx, site.id, claims)  # type: ignore[arg-type]
 
 
-def _state(caller: Caller, resume: str | None) -> _State:
+def _state(caller: Caller, resume: str | None, claims: tokens.Claims | None) -> _State:
     with database.snapshot():
+        row = Member.objects.filter(site=caller.site_id, id=caller.id).first()
+        if row is None or (claims is not None and not members.agrees(row, claims)):
+            raise _OutOfDate
         position = replay.position(caller.site_id)
         at = cursor.parse(resume) if resume is not None else None
         resumed = None if resume is None else False
@@ -180,12 +205,13 @@ def _state(caller: Caller, resume: str | None) -> _State:
                 resumed = True
             except replay.TooMuch:
                 pass
-        counts = views.unread_counts(caller.site_id, caller.id)
         return _State(
             position,
-            Member.objects.get(site=caller.site_id, id=caller.id),
-            read_blocks(caller.site_id, caller.id),
-            views.keyed(caller.site_id, counts),
+            members.profile(row),
+            replay.tabs_of(row),
+            msgspec.convert(row, events.Choice, from_attributes=True),
+            shelves.blocks(caller.site_id, caller.id, position.epoch, position.blocks),
+            shelves.unread(caller.site_id, caller.id, position.epoch),
             resumed,
             changes,
         )

@@ -1,11 +1,15 @@
-"""Members: made and kept up to date by their tokens, and shown to one another."""
+"""Members: made and kept up to date by their tokens, and shown to one another.
+
+Profiles are kept in memcached. Whoever changes one otherwise than by `enroll` has to call `forget`.
+"""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
+from avchat.cache import Shelf, digest
 from avchat.tenants.directory import SiteInfo
 from avchat.tenants.tokens import Claims
 from im import events
@@ -14,6 +18,26 @@ from im.models import Member, MemberWord
 from im.transaction import Transaction
 
 ENTRY = ("sub", "name", "avatar", "role", "url")
+
+
+class Profile(Struct, frozen=True):
+    """A member as its token describes it; `id` is the database's."""
+
+    id: int
+    sub: str
+    name: str
+    avatar: str
+    role: str
+    url: str
+    groups: list[str]
+
+    @property
+    def entry(self) -> events.Member:
+        """The member as others see it."""
+        return entry(self.sub, self.name, self.avatar, self.role, self.url)
+
+
+_shelf = Shelf("profile", Profile, seconds=120)
 
 
 def folded(text: str) -> str:
@@ -32,12 +56,38 @@ def entry(sub: str, name: str, avatar: str, role: str, url: str = "") -> events.
     return events.Member(id=sub, name=name, avatar=avatar or None, role=role, url=url or UNSET)
 
 
-def find(site: SiteInfo, claims: Claims) -> tuple[Member | None, bool]:
-    """The member that a token names, if there is one, and whether it is as the token says."""
-    member = Member.objects.filter(site=site.id, sub=claims.sub).first()
-    if member is None:
-        return None, False
-    return member, all(getattr(member, name) == value for name, value in _profile(claims).items())
+def find(site: SiteInfo, claims: Claims) -> Profile | None:
+    """The member that a token names, if there is one that is as the token says.
+
+    It may have been changed a moment ago: see `agrees`.
+    """
+    profile = profiles(site.id, [claims.sub]).get(claims.sub)
+    return profile if profile is not None and agrees(profile, claims) else None
+
+
+def agrees(member: Member | Profile, claims: Claims) -> bool:
+    """Whether a member is the one that a token names, and is as the token says."""
+    return member.sub == claims.sub and all(getattr(member, name) == value for name, value in _profile(claims).items())
+
+
+def profile(member: Member) -> Profile:
+    """The profile of a member as stored."""
+    return Profile(**{name: getattr(member, name) for name in Profile.__struct_fields__})
+
+
+def profiles(site_id: int, subs: Iterable[str]) -> dict[str, Profile]:
+    """The profiles of these subs, as far as the site knows them."""
+
+    def load(missing: list[str]) -> dict[str, Profile]:
+        rows = Member.objects.filter(site=site_id, sub__in=missing).values_list(*Profile.__struct_fields__)
+        return {row[1]: Profile(*row) for row in rows}
+
+    return _shelf.fetch({_name(site_id, sub): sub for sub in subs}, load)
+
+
+def forget(site_id: int, subs: Iterable[str]) -> None:
+    """The profiles of these members are changed by the transaction that is under way."""
+    _shelf.forget([_name(site_id, sub) for sub in subs])
 
 
 def enroll(tx: Transaction, site_id: int, claims: Claims) -> Member:
@@ -56,6 +106,7 @@ def enroll(tx: Transaction, site_id: int, claims: Claims) -> Member:
             setattr(member, name, value)
         member.sort = folded(claims.name)
         member.save(update_fields=[*profile, "sort"])
+        forget(site_id, [claims.sub])
     return member
 
 
@@ -76,6 +127,10 @@ def entries(site_id: int, ids: Iterable[int]) -> dict[int, events.Member]:
     """The members of these database ids, as others see them."""
     rows = Member.objects.filter(site=site_id, id__in=set(ids)).values_list("id", *ENTRY)
     return {row[0]: entry(*row[1:]) for row in rows}
+
+
+def _name(site_id: int, sub: str) -> str:
+    return f"{site_id}.{digest(sub)}"
 
 
 def _profile(claims: Claims) -> dict[str, object]:

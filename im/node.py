@@ -101,6 +101,11 @@ class Node:
         for link in self.links:
             link.note(note)
 
+    def tell_all(self, kind: str, *args: Any) -> None:
+        """Has a note heard on all other nodes."""
+        for other in self.links[0].others:
+            self.links[0].note_to(other, kind, *args)
+
     def tell(self, site_id: int, members: Collection[int], data: bytes, origin: Handler) -> None:
         """Writes a frame that may be lost to members' connections everywhere, but for the one it comes from."""
         self.router.send(members, data, origin, origin.session or "")
@@ -211,12 +216,12 @@ def _versions(site_ids: list[int]) -> list[tuple[int, int]]:
     return list(SiteVersion.objects.filter(site__in=site_ids).values_list("site_id", "version"))
 
 
-def unreachable() -> bool:
-    """Whether this process has a node that cannot reach the others just now. From any thread."""
-    return _current is not None and not all(link.up for link in _current.links)
-
-
 _current: Node | None = None
+
+
+def running() -> Node | None:
+    """The node of this process, if it has one. From any thread, which then may read but not call."""
+    return _current
 
 
 def current() -> Node:

@@ -30,16 +30,17 @@ class TooMuch(Exception):
 
 
 class Position(NamedTuple):
-    """Where a site's changes have got to."""
+    """Where a site's changes have got to; `blocks`: the version of the last change of its blocks."""
 
     epoch: str
     version: int
+    blocks: int
 
 
 def position(site_id: int) -> Position:
     """The site's last version, as stored. There is one as soon as the site has a member."""
     row = SiteVersion.objects.get(site=site_id)
-    return Position(row.epoch, row.version)
+    return Position(row.epoch, row.version, row.blocks)
 
 
 def since(site_id: int, member: int, version: int, epoch: str) -> list[Change]:

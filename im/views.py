@@ -171,12 +171,6 @@ def unread_counts(site_id: int, viewer: int, ids: Iterable[int] | None = None) -
     return counts
 
 
-def keyed(site_id: int, counts: dict[int, int]) -> dict[str, int]:
-    """Counts by the conversations' ids as clients know them."""
-    keys = dict(Conversation.objects.filter(site=site_id, id__in=counts).values_list("id", "key"))
-    return {keys[conversation]: count for conversation, count in counts.items()}
-
-
 def _words(conversation: int) -> QuerySet[Message]:
     """What counts as unread: members' words that are still there."""
     return Message.objects.filter(conversation=conversation, deleted=False, system__isnull=True)

@@ -34,24 +34,23 @@ async def directory(handler: "Handler", frame: Members) -> events.MembersOk:
     here = [member for member in seen | elsewhere if not blocks.apart(me, member)]
     rows, more = await database.read(_page, handler.caller, frame, here if frame.online else None)
     return events.MembersOk(
-        members=[members.entry(row.sub, row.name, row.avatar, row.role, row.url) for row in rows],
+        members=[row.entry for row in rows],
         more=more,
         online=len(here) + beyond - (me in here),
         cursor=_cursor(rows[-1]) if more else UNSET,
     )
 
 
-def _page(caller: Caller, frame: Members, here: list[int] | None) -> tuple[list[Member], bool]:
-    rows = Member.objects.filter(site=caller.site_id).order_by("sort", "id")
+def _page(caller: Caller, frame: Members, here: list[int] | None) -> tuple[list[members.Profile], bool]:
     if frame.ids is not None:
-        return list(rows.filter(sub__in=frame.ids)), False
-    rows = _matching(rows, caller.site_id, frame.query)
+        return sorted(members.profiles(caller.site_id, frame.ids).values(), key=_place), False
+    rows = _matching(Member.objects.filter(site=caller.site_id).order_by("sort", "id"), caller.site_id, frame.query)
     if here is not None:
         rows = rows.filter(id__in=here[:MAX_ONLINE])
     if frame.cursor:
         sort, id = _parse(frame.cursor)
         rows = rows.filter(sort__gte=sort).filter(Q(sort__gt=sort) | Q(id__gt=id))
-    page = list(rows[: frame.limit + 1])
+    page = [members.profile(row) for row in rows[: frame.limit + 1]]
     return page[: frame.limit], len(page) > frame.limit
 
 
@@ -65,8 +64,13 @@ def _matching(rows: QuerySet[Member], site_id: int, query: str) -> QuerySet[Memb
     return rows
 
 
-def _cursor(row: Member) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([row.sort, row.id])).decode()
+def _place(row: members.Profile) -> tuple[str, int]:
+    """Where a member stands in the order of names."""
+    return members.folded(row.name), row.id
+
+
+def _cursor(row: members.Profile) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(_place(row))).decode()
 
 
 def _parse(cursor: str) -> tuple[str, int]:

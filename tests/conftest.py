@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support.memcached import Memcached
 from tests.support.redis import Redis
 from tests.support.server import Server
 from tests.support.site import TRANSPORTS, Site
@@ -51,6 +52,26 @@ def redis(redis_server: Redis) -> Iterator[Redis]:
     redis_server.empty()
     yield redis_server
     redis_server.start()
+
+
+@pytest.fixture
+def memcached() -> Iterator[Memcached]:
+    """A memcached that a test may kill."""
+    memcached = Memcached()
+    try:
+        yield memcached.start()
+    finally:
+        memcached.stop()
+
+
+@pytest.fixture
+def second_memcached() -> Iterator[Memcached]:
+    """Another one."""
+    memcached = Memcached()
+    try:
+        yield memcached.start()
+    finally:
+        memcached.stop()
 
 
 @pytest.fixture(params=TRANSPORTS)

@@ -8,7 +8,7 @@ import tempfile
 _VAR = tempfile.mkdtemp(prefix="avchat-tests-")
 atexit.register(shutil.rmtree, _VAR, ignore_errors=True)
 os.environ["AVCHAT_VAR"] = _VAR
-for _name in ("AVCHAT_DATABASE_URL", "AVCHAT_SECRET_KEY", "AVCHAT_ENV_FILE"):
+for _name in ("AVCHAT_DATABASE_URL", "AVCHAT_SECRET_KEY", "AVCHAT_ENV_FILE", "AVCHAT_MEMCACHED"):
     os.environ.pop(_name, None)
 
 from avchat.settings import *  # noqa: E402, F403

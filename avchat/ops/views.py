@@ -19,6 +19,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             cursor.fetchone()
     except Exception as error:
         return JsonResponse({"status": "unavailable", "database": type(error).__name__}, status=503)
-    if node.unreachable():
+    here = node.running()
+    if here is not None and not all(link.up for link in here.links):
         return JsonResponse({"status": "unavailable", "redis": "unreachable"}, status=503)
     return JsonResponse({"status": "ok"})

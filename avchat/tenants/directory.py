@@ -1,26 +1,32 @@
 """The directory of sites: what a connection needs to know of its site, kept in the process's memory.
 
 Promises that a change made in this process is seen at once, and one made elsewhere (by a command, by another
-node) within `LIFE_SECONDS`. May be called from any thread; a look-up that is not in memory asks the database.
+node) within `LIFE_SECONDS`, or as soon as somebody tells this process to `forget` the site. May be called from any
+thread; a look-up that is not in memory asks memcached, and then the database. Memcached has the secrets as the
+database has them, encrypted.
 """
 
 import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
+from msgspec import Struct
 
+from avchat.cache import Shelf
 from avchat.tenants import crypto
 from avchat.tenants.models import Origin, Secret, Site
 
 LIFE_SECONDS = 2.0
+SHARED_SECONDS = 60
 # Made-up keys are remembered too, so what is remembered has a bound.
 MAX_SITES = 10_000
 KEY_FORM = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -50,6 +56,27 @@ class SiteInfo:
         return origin is None or not self.origins or origin in self.origins
 
 
+class _Row(Struct, frozen=True):
+    """A site as it is stored."""
+
+    id: int
+    key: str
+    name: str
+    guests: bool
+    suspended: bool
+    grace: float
+    limited: bool
+    options: dict[str, Any]
+    origins: list[str]
+    # By kid, oldest first.
+    ciphertexts: dict[str, bytes]
+    first_seen: datetime | None
+
+
+changed: list[Callable[[str], None]] = []
+"""Called with a site's key after a change of it, made in this process, is committed: for telling other processes."""
+
+_shelf = Shelf("site", _Row, seconds=SHARED_SECONDS)
 _lock = threading.Lock()
 _known: dict[str, tuple[float, SiteInfo | None]] = {}
 _changes = 0
@@ -74,47 +101,85 @@ def site(key: str) -> SiteInfo | None:
     return info
 
 
-def forget() -> None:
-    """Drop all that is in memory: the next look-up asks the database."""
+def forget(key: str | None = None) -> None:
+    """Drop a site (or all) from this process's memory: it was changed."""
     global _changes
     with _lock:
         _changes += 1
-        _known.clear()
+        if key is None:
+            _known.clear()
+        else:
+            _known.pop(key, None)
 
 
 def watch() -> None:
-    """Drop what is in memory whenever a site, an origin or a secret changes in this process."""
+    """Have every process forget a site when it, an origin or a secret of it changes in this process."""
     for model in (Site, Origin, Secret):
         for signal in (post_save, post_delete):
             signal.connect(_changed, sender=model, dispatch_uid=f"directory-{model.__name__}")
 
 
-def _changed(**_: Any) -> None:
-    forget()
+def _changed(instance: Site | Origin | Secret, **_: Any) -> None:
+    key = instance.key if isinstance(instance, Site) else instance.site.key
+    forget(key)
+    _shelf.forget([key])
     # Other threads may still read the old rows until the change is committed.
-    transaction.on_commit(forget)
+    transaction.on_commit(partial(_announce, key))
+
+
+def _announce(key: str) -> None:
+    forget(key)
+    for tell in changed:
+        try:
+            tell(key)
+        except Exception:
+            # The change is made; who is not told of it sees it a little later.
+            log.exception("A change of site %s could not be told", key)
 
 
 def _load(key: str) -> SiteInfo | None:
-    row = Site.objects.filter(key=key).prefetch_related("origins", "secrets").first()
+    row = _shelf.fetch({key: key}, _read).get(key)
     if row is None:
         return None
     secrets: dict[str, str] = {}
-    for secret in sorted(row.secrets.all(), key=lambda each: each.pk):
+    for kid, ciphertext in row.ciphertexts.items():
         try:
-            secrets[secret.kid] = crypto.decrypt(bytes(secret.ciphertext))
+            secrets[kid] = crypto.decrypt(ciphertext)
         except crypto.KeyLost as error:
-            log.error("Secret %s of site %s cannot be used: %s", secret.kid, row.key, error)
+            log.error("Secret %s of site %s cannot be used: %s", kid, row.key, error)
     return SiteInfo(
-        id=row.pk,
+        id=row.id,
         key=row.key,
         name=row.name,
         guests=row.guests,
         suspended=row.suspended,
         grace=row.grace,
         limited=row.limited,
-        options=MappingProxyType(dict(row.options)),
-        origins=frozenset(each.origin for each in row.origins.all()),
+        options=MappingProxyType(row.options),
+        origins=frozenset(row.origins),
         secrets=MappingProxyType(secrets),
         first_seen=row.first_seen,
+    )
+
+
+def _read(keys: Iterable[str]) -> dict[str, _Row]:
+    """The sites of these keys, from the database."""
+    sites = Site.objects.filter(key__in=keys).prefetch_related("origins", "secrets")
+    return {site.key: _row(site) for site in sites}
+
+
+def _row(site: Site) -> _Row:
+    secrets = sorted(site.secrets.all(), key=lambda each: each.pk)
+    return _Row(
+        id=site.pk,
+        key=site.key,
+        name=site.name,
+        guests=site.guests,
+        suspended=site.suspended,
+        grace=site.grace,
+        limited=site.limited,
+        options=site.options,
+        origins=[each.origin for each in site.origins.all()],
+        ciphertexts={secret.kid: bytes(secret.ciphertext) for secret in secrets},
+        first_seen=site.first_seen,
     )

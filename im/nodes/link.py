@@ -176,7 +176,7 @@ class Link:
     async def _deliver_to(
         self, other: str, has: set[str], items: list[tuple[Part, tuple[str, ...], str | None]]
     ) -> None:
-        parts: list[bytes] = []
+        parts: list[Part] = []
         size = 0
         for part, wanted, to in items:
             if to != other if to is not None else not has.intersection(wanted):
@@ -185,19 +185,18 @@ class Link:
                 if names.site(part.site_id) not in has:
                     continue
                 part = part.trimmed(has)
-            data = _encoder.encode(part)
-            if size + len(data) > MESSAGE_BYTES and parts:
+            weight = part.weight() if isinstance(part, Commit) else 0
+            if size + weight > MESSAGE_BYTES and parts:
                 await self._message(other, parts)
                 parts, size = [], 0
-            parts.append(data)
-            size += len(data)
+            parts.append(part)
+            size += weight
         if parts:
             await self._message(other, parts)
 
-    async def _message(self, other: str, parts: list[bytes]) -> None:
-        body = _array_head(len(parts)) + b"".join(parts)
+    async def _message(self, other: str, parts: list[Part]) -> None:
         try:
-            await self._layer.send(channel(other), {"type": "node.bus", "sender": self.node.id, "body": body})
+            await self._layer.send(*message(other, self.node.id, parts))
         except ChannelFull:
             # It does not read: when it does again, it finds the gap and fetches what is missing.
             logger.info("The channel of node %s is full", other)
@@ -218,7 +217,7 @@ class Link:
                 logger.exception("A message of another node could not be taken")
 
     def _take(self, message: dict[str, Any]) -> None:
-        self.others |= {message["sender"]} - {self.node.id}
+        self.others |= {message["sender"]} - {self.node.id, ""}
         for part in _decoder.decode(message["body"]):
             try:
                 if isinstance(part, Commit):
@@ -293,9 +292,9 @@ def channel(node: str) -> str:
     return f"node.{node}"
 
 
-def _array_head(length: int) -> bytes:
-    """The beginning of a MessagePack array of encoded parts (MessagePack's array 32)."""
-    return b"\xdd" + length.to_bytes(4, "big")
+def message(to: str, sender: str, parts: list[Part]) -> tuple[str, dict[str, Any]]:
+    """What nodes tell each other, as a channel layer takes it: the channel, and the message."""
+    return channel(to), {"type": "node.bus", "sender": sender, "body": _encoder.encode(parts)}
 
 
 @notes.on("node.up")

@@ -70,23 +70,28 @@ class RedisDirectory:
 
     @_reachable
     async def beat(self) -> Pulse:
-        """One round trip, and a second one for who else is alive."""
+        """One round trip, and two more for who else is alive."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(self._key("node", self._node), "1", px=int(LIFE_S * 1000), get=True)
             pipe.sadd(self._key("nodes"), self._node)
-            pipe.smembers(self._key("nodes"))
             if self._beats % RENEW_BEATS == 0:
                 pipe.expire(self._key("names", self._node), BOOK_LIFE_S)
                 for book in self._books:
                     pipe.expire(self._key("book", book, self._node), BOOK_LIFE_S)
-            before, _, members, *_ = await pipe.execute()
+            before, *_ = await pipe.execute()
         self._beats += 1
-        others = sorted(_text(name) for name in members if _text(name) != self._node)
+        return Pulse(await self.others(), forgotten=before is None)
+
+    @_reachable
+    async def others(self) -> frozenset[str]:
+        """The nodes that are alive, but for this one; the dead are taken out."""
+        members = await self._redis.smembers(self._key("nodes"))
+        others = sorted({_text(name) for name in members} - {self._node})
         alive = await self._redis.mget([self._key("node", name) for name in others]) if others else []
         gone = [name for name, value in zip(others, alive, strict=True) if value is None]
         if gone:
             await self._redis.srem(self._key("nodes"), *gone)
-        return Pulse(frozenset(others) - frozenset(gone), forgotten=before is None)
+        return frozenset(others) - frozenset(gone)
 
     @_reachable
     async def leave(self) -> None:

@@ -15,7 +15,7 @@ from avchat.tenants.models import Site
 from im import database
 from im.errors import Refusal
 from im.node import Node
-from im.nodes import link
+from im.nodes import announce, link
 from im.nodes import redis as in_redis
 from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
@@ -478,3 +478,19 @@ async def test_sessions_outlive_a_redis_that_begins_anew(site: Site, cluster: Cl
     await eventually(lambda: all(node.links[0].up and node.links[0].others for node in (here, there)))
     await ann.ask("message.send", to={"member": "bob"}, body="still here?", key="1")
     assert (await read(there, id)).said() == ["still here?"]
+
+
+async def test_a_changed_site_is_forgotten_by_all_nodes_whoever_changes_it(
+    site: Site, cluster: Cluster, redis: Redis, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.grow(2)
+    told: list[str] = []
+    monkeypatch.setattr(announce.directory, "forget", lambda key=None: told.append(key))
+    cluster.nodes[0].tell_all("site", site.key)
+    await eventually(lambda: told == [site.key])
+    if isinstance(cluster.nodes[0].links[0].directory, RedisDirectory):
+        # A process that is no node.
+        settings.REDIS_URLS = [redis.url]
+        settings.CHANNEL_LAYERS = {"default": {"CONFIG": {"hosts": [redis.url]}}}
+        await asyncio.to_thread(announce.site_changed, site.key)
+        await eventually(lambda: told == [site.key] * 3)
