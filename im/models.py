@@ -10,6 +10,7 @@ import secrets
 
 from django.db import models
 
+from avchat.fields import ExactCharField
 from avchat.tenants.models import Site
 
 
@@ -26,7 +27,7 @@ class SiteVersion(models.Model):
     """The version of a site's last change. `epoch` changes when the history of versions does (a restored backup)."""
 
     site = models.OneToOneField(Site, primary_key=True, on_delete=models.CASCADE, related_name="+")
-    epoch = models.CharField(max_length=12, default=new_epoch)
+    epoch = ExactCharField(max_length=12, default=new_epoch)
     version = models.BigIntegerField(default=0)
     blocks = models.BigIntegerField(default=0, help_text="The version of the last change of the site's blocks.")
 
@@ -35,9 +36,9 @@ class Member(models.Model):
     """A member of a site, as its tokens describe it; its tabs and its lists (contacts, blocks) have versions."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
-    sub = models.CharField(max_length=140)
+    sub = ExactCharField(max_length=140)
     name = models.CharField(max_length=80)
-    sort = models.CharField(max_length=80, help_text="The name folded, for order and search.")
+    sort = ExactCharField(max_length=80, help_text="The name folded, for order and search.")
     avatar = models.CharField(max_length=500, blank=True, default="")
     url = models.CharField(max_length=500, blank=True, default="")
     role = models.CharField(max_length=12, default="member")
@@ -62,7 +63,7 @@ class MemberWord(models.Model):
     """A folded word of a member's name: the directory finds members by how any word of the name begins."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
-    word = models.CharField(max_length=80)
+    word = ExactCharField(max_length=80)
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="words")
 
     class Meta:
@@ -101,8 +102,8 @@ class Conversation(models.Model):
     """
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=24, unique=True, default=new_id)
-    pair = models.CharField(max_length=48, null=True)  # noqa: DJ001  (only NULL is unique many times)
+    key = ExactCharField(max_length=24, unique=True, default=new_id)
+    pair = ExactCharField(max_length=48, null=True)  # noqa: DJ001  (only NULL is unique many times)
     name = models.CharField(max_length=80, blank=True, default="")
     seq = models.BigIntegerField(default=0)
     version = models.BigIntegerField(default=0)
@@ -149,7 +150,7 @@ class Message(models.Model):
     seq = models.BigIntegerField()
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
     sender = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")
-    key = models.CharField(max_length=64, null=True)  # noqa: DJ001  (only NULL is unique many times)
+    key = ExactCharField(max_length=64, null=True)  # noqa: DJ001  (only NULL is unique many times)
     body = models.TextField(blank=True, default="")
     time = models.BigIntegerField()
     reply_to = models.BigIntegerField(null=True)
@@ -183,7 +184,7 @@ class Reaction(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     seq = models.BigIntegerField()
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
-    emoji = models.CharField(max_length=32)
+    emoji = ExactCharField(max_length=32)
     on = models.BooleanField(default=True)
     version = models.BigIntegerField()
 
@@ -205,3 +206,11 @@ class Report(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "reporter", "conversation", "seq"], name="report_once")]
+
+
+class JournalMark(models.Model):
+    """How far a journal has got: the number of its last commit, which that commit itself has set, and when."""
+
+    journal = ExactCharField(max_length=24, primary_key=True)
+    batch = models.BigIntegerField()
+    time = models.BigIntegerField(db_index=True)
