@@ -4,6 +4,8 @@ A version is a number that grows by one with each stored change of a site (`Site
 journal alone, so that versions commit in order and without gaps). A conversation carries the version of its
 last change, and so do the rows in it: what a member missed since a version is found by index look-ups.
 Times are integers, milliseconds since 1970 UTC.
+
+A row's site has no index of its own: a planner that knows no figures would take it for the narrowest there is.
 """
 
 import secrets
@@ -35,7 +37,7 @@ class SiteVersion(models.Model):
 class Member(models.Model):
     """A member of a site, as its tokens describe it; its tabs and its lists (contacts, blocks) have versions."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     sub = ExactCharField(max_length=140)
     name = models.CharField(max_length=80)
     sort = ExactCharField(max_length=80, help_text="The name folded, for order and search.")
@@ -62,7 +64,7 @@ class Member(models.Model):
 class MemberWord(models.Model):
     """A folded word of a member's name: the directory finds members by how any word of the name begins."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     word = ExactCharField(max_length=80)
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="words")
 
@@ -73,7 +75,7 @@ class MemberWord(models.Model):
 class Contact(models.Model):
     """A member whom another has added to its contacts."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
 
@@ -84,7 +86,7 @@ class Contact(models.Model):
 class Block(models.Model):
     """`owner` has blocked `member`, who cannot tell: since this version, at this time."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     version = models.BigIntegerField()
@@ -101,9 +103,9 @@ class Conversation(models.Model):
     `version`: last change of anything in it; `shape`: of its name or members; `latest`: of its last message.
     """
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = ExactCharField(max_length=24, unique=True, default=new_id)
-    pair = ExactCharField(max_length=48, null=True)  # noqa: DJ001  (only NULL is unique many times)
+    pair = ExactCharField(max_length=48, null=True)  # only NULL is unique many times
     name = models.CharField(max_length=80, blank=True, default="")
     seq = models.BigIntegerField(default=0)
     version = models.BigIntegerField(default=0)
@@ -116,7 +118,7 @@ class Conversation(models.Model):
         indexes = [models.Index(fields=["site", "version"], name="conversation_version")]
 
     def __str__(self) -> str:
-        return self.key
+        return str(self.key)
 
 
 class Participant(models.Model):
@@ -126,7 +128,7 @@ class Participant(models.Model):
     one of two is shown to a member with the first message that the member may see.
     """
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participants")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     joined = models.BigIntegerField()
@@ -148,9 +150,9 @@ class Message(models.Model):
     pk = models.CompositePrimaryKey("conversation_id", "seq")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     seq = models.BigIntegerField()
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     sender = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")
-    key = ExactCharField(max_length=64, null=True)  # noqa: DJ001  (only NULL is unique many times)
+    key = ExactCharField(max_length=64, null=True)  # only NULL is unique many times
     body = models.TextField(blank=True, default="")
     time = models.BigIntegerField()
     reply_to = models.BigIntegerField(null=True)
@@ -168,7 +170,7 @@ class Message(models.Model):
 class Hidden(models.Model):
     """A message that `member` does not see: its sender was blocked by the member when it was sent."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     seq = models.BigIntegerField()
@@ -180,7 +182,7 @@ class Hidden(models.Model):
 class Reaction(models.Model):
     """An emoji that a member put on a message; the row stays when it is taken off, so that a resume can tell."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     seq = models.BigIntegerField()
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
@@ -196,7 +198,7 @@ class Reaction(models.Model):
 class Report(models.Model):
     """A message that a member brought to the moderators' notice, with its words as they were."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     reporter = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     seq = models.BigIntegerField()

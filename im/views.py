@@ -1,11 +1,13 @@
 """Messages and conversations as one member sees them: what is hidden stays hidden, what is deleted has no body."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from msgspec import UNSET
 
 from im import events
@@ -14,6 +16,9 @@ from im.models import Block, Conversation, Hidden, Message, Participant, Reactio
 
 TAIL = 500
 """Messages that are counted in memory where many members' unread counts are asked for at once."""
+
+TOGETHER = 100
+"""Conversations that one query asks about."""
 
 ROW: tuple[str, ...] = ("conversation_id", "conversation__key", "seq", "sender_id", "sender__sub", "body", "time")
 ROW += ("key", "reply_to", "edited", "deleted", "system", "born", "version")
@@ -70,12 +75,10 @@ def message(
 def hidden_spots(site_id: int, viewer: int, spots: dict[int, set[int]]) -> set[tuple[int, int]]:
     """Which of these (conversation, seq) the member does not see."""
     found: set[tuple[int, int]] = set()
-    for conversation, seqs in spots.items():
-        rows = Hidden.objects.filter(
-            site=site_id, conversation=conversation, member=viewer, seq__gte=min(seqs), seq__lte=max(seqs)
-        )
-        found.update((conversation, seq) for seq in rows.values_list("seq", flat=True))
-    return found
+    for where in _spans(spots):
+        rows = Hidden.objects.filter(where, member=viewer, site=site_id)
+        found.update(rows.values_list("conversation", "seq"))
+    return {(conversation, seq) for conversation, seq in found if seq in spots[conversation]}
 
 
 def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> list[events.Conversation]:
@@ -92,7 +95,7 @@ def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> li
 def conversation_for_each(site_id: int, row: Conversation, viewers: Iterable[int]) -> dict[int, events.Conversation]:
     """One conversation as each of several members sees it. What is the same for most is read once for all."""
     people = _people(site_id, [row.id])[row.id]
-    tail = list(_words(row.id).order_by("-seq").values_list("seq", "sender_id")[:TAIL])
+    tail = list(_words().filter(conversation=row.id).order_by("-seq").values_list("seq", "sender_id")[:TAIL])
     newest = Message.objects.filter(conversation=row.id).order_by("-seq").values(*ROW).first()
     # Hidden messages and blocks make the difference; so does what was written by oneself.
     apart = set(Hidden.objects.filter(site=site_id, conversation=row.id).values_list("member", flat=True))
@@ -160,14 +163,11 @@ def unread_counts(site_id: int, viewer: int, ids: Iterable[int] | None = None) -
     mine = Participant.objects.filter(site=site_id, member=viewer, left=0, conversation__seq__gt=F("read_seq"))
     if ids is not None:
         mine = mine.filter(conversation__in=ids)
-    counts = {}
-    for conversation, read_seq in mine.values_list("conversation_id", "read_seq"):
-        behind = _words(conversation).filter(seq__gt=read_seq)
-        count = behind.exclude(sender=viewer).count()
-        if count:
-            count -= _hidden_behind(site_id, viewer, conversation, read_seq)
-        if count > 0:
-            counts[conversation] = count
+    behind = [Q(conversation=id, seq__gt=read) for id, read in mine.values_list("conversation_id", "read_seq")]
+    counts: dict[int, int] = {}
+    for where in _chunks(behind):
+        seen = _words().filter(where, ~Exists(_hidden_from(viewer))).exclude(sender=viewer)
+        counts.update(seen.values_list("conversation").annotate(count=Count("seq")).order_by())
     return counts
 
 
@@ -177,36 +177,44 @@ def keyed(site_id: int, counts: dict[int, int]) -> dict[str, int]:
     return {keys[conversation]: count for conversation, count in counts.items()}
 
 
-def _words(conversation: int) -> QuerySet[Message]:
+def _words() -> QuerySet[Message]:
     """What counts as unread: members' words that are still there."""
-    return Message.objects.filter(conversation=conversation, deleted=False, system__isnull=True)
+    return Message.objects.filter(deleted=False, system__isnull=True)
 
 
-def _hidden_behind(site_id: int, viewer: int, conversation: int, read_seq: int) -> int:
-    seqs = Hidden.objects.filter(site=site_id, conversation=conversation, member=viewer, seq__gt=read_seq)
-    return _words(conversation).filter(seq__in=seqs.values("seq")).count()
+def _hidden_from(viewer: int) -> QuerySet[Hidden]:
+    """For a query of messages: that one is hidden from the member."""
+    return Hidden.objects.filter(conversation=OuterRef("conversation"), member=viewer, seq=OuterRef("seq"))
 
 
 def _last(site_id: int, viewer: int, ids: list[int]) -> dict[int, events.Message]:
     """The last message of each conversation that the member may see."""
-    rows = []
-    for conversation in ids:
-        hidden = Hidden.objects.filter(site=site_id, conversation=conversation, member=viewer)
-        visible = Message.objects.filter(conversation=conversation).exclude(seq__in=hidden.values("seq"))
-        if row := visible.order_by("-seq").values(*ROW).first():
-            rows.append(row)
+    visible = Message.objects.filter(~Exists(_hidden_from(viewer)), conversation=OuterRef("pk")).order_by("-seq")
+    rooms = Conversation.objects.filter(site=site_id, id__in=ids).annotate(last=Subquery(visible.values("seq")[:1]))
+    spots = {id: {seq} for id, seq in rooms.values_list("id", "last") if seq}
+    rows = [row for where in _spans(spots) for row in Message.objects.filter(where).values(*ROW)]
     return dict(zip((row["conversation_id"] for row in rows), messages(site_id, viewer, rows), strict=True))
 
 
 def _reactions(site_id: int, viewer: int, spots: dict[int, set[int]]) -> dict[tuple[int, int], dict[str, list[str]]]:
-    where = Q()
-    for conversation, seqs in spots.items():
-        where |= Q(conversation=conversation, seq__gte=min(seqs), seq__lte=max(seqs))
-    rows = Reaction.objects.filter(where, site=site_id, on=True).exclude(unwanted(site_id, viewer)).order_by("id")
     found: dict[tuple[int, int], dict[str, list[str]]] = {}
-    for conversation, seq, emoji, sub in rows.values_list("conversation_id", "seq", "emoji", "member__sub"):
-        found.setdefault((conversation, seq), {}).setdefault(emoji, []).append(sub)
+    apart = unwanted(site_id, viewer)
+    for where in _spans(spots):
+        rows = Reaction.objects.filter(where, site=site_id, on=True).exclude(apart).order_by("id")
+        for conversation, seq, emoji, sub in rows.values_list("conversation_id", "seq", "emoji", "member__sub"):
+            found.setdefault((conversation, seq), {}).setdefault(emoji, []).append(sub)
     return found
+
+
+def _spans(spots: Mapping[int, Iterable[int]]) -> Iterator[Q]:
+    """From the first to the last seq in each conversation, several conversations at a time."""
+    return _chunks([Q(conversation=id, seq__gte=min(seqs), seq__lte=max(seqs)) for id, seqs in spots.items()])
+
+
+def _chunks(parts: list[Q]) -> Iterator[Q]:
+    """Any of these conditions, as many in one query as databases look up one by one in their indexes."""
+    for begin in range(0, len(parts), TOGETHER):
+        yield reduce(or_, parts[begin : begin + TOGETHER])
 
 
 def unwanted(site_id: int, viewer: int) -> Q:
