@@ -182,7 +182,8 @@ def history(caller: Caller, frame: History) -> events.HistoryOk:
     page = list(rows.order_by("-seq").values(*views.ROW)[: frame.limit + 1])
     more = len(page) > frame.limit
     page = page[: frame.limit][::-1]
-    return events.HistoryOk(messages=views.messages(caller.site_id, caller.id, page), more=more)
+    shown = views.messages(caller.site_id, caller.id, page, {room.id: room.key})
+    return events.HistoryOk(messages=shown, more=more)
 
 
 @dispatch.stored(Report)

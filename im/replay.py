@@ -110,20 +110,21 @@ def _messages(
     if len(found) > MAX_CHANGES:
         raise TooMuch
     changes: list[Change] = []
-    for row, view in zip(found, views.messages(site_id, member, found), strict=True):
+    keys = {room.id: room.key for room in rows.values()}
+    for row, view in zip(found, views.messages(site_id, member, found, keys), strict=True):
         # What was said before the member came is history, not news; what is changed in it is.
         new = row["born"] > max(version, joined[row["conversation_id"]])
         if new and not (view.hidden and rows[row["conversation_id"]].pair):
             event = events.MessageEvent(**_fields(view), cursor=cursor(epoch, row["born"]))
             changes.append((row["born"], encode(event)))
         if row["version"] > row["born"] and not view.hidden:
-            changes.append((row["version"], _changed(row, cursor(epoch, row["version"]))))
+            changes.append((row["version"], _changed(row, view.conversation, cursor(epoch, row["version"]))))
     return changes
 
 
-def _changed(row: dict[str, Any], at: str) -> bytes:
+def _changed(row: dict[str, Any], room: str, at: str) -> bytes:
     """How a message's last change is told."""
-    where = {"conversation": row["conversation__key"], "seq": row["seq"]}
+    where = {"conversation": room, "seq": row["seq"]}
     if row["deleted"]:
         return encode(events.MessageDeleted(**where, cursor=at))
     edited = {"from_": row["sender__sub"], "body": row["body"], "edited": row["edited"]}

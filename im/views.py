@@ -1,13 +1,13 @@
 """Messages and conversations as one member sees them: what is hidden stays hidden, what is deleted has no body."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from msgspec import UNSET
 
 from im import events
@@ -20,12 +20,14 @@ TAIL = 500
 TOGETHER = 100
 """Conversations that one query asks about."""
 
-ROW: tuple[str, ...] = ("conversation_id", "conversation__key", "seq", "sender_id", "sender__sub", "body", "time")
+ROW: tuple[str, ...] = ("conversation_id", "seq", "sender_id", "sender__sub", "body", "time")
 ROW += ("key", "reply_to", "edited", "deleted", "system", "born", "version")
 
 
-def messages(site_id: int, viewer: int, rows: Iterable[dict[str, Any]]) -> list[events.Message]:
-    """Rows of `ROW` as the member `viewer` sees them, in the same order."""
+def messages(
+    site_id: int, viewer: int, rows: Iterable[dict[str, Any]], keys: Mapping[int, str]
+) -> list[events.Message]:
+    """Rows of `ROW` as the member `viewer` sees them, in the same order. `keys`: those of the conversations."""
     rows = list(rows)
     if not rows:
         return []
@@ -37,6 +39,7 @@ def messages(site_id: int, viewer: int, rows: Iterable[dict[str, Any]]) -> list[
     return [
         message(
             row,
+            keys[row["conversation_id"]],
             own=row["sender_id"] == viewer,
             hidden=(row["conversation_id"], row["seq"]) in hidden,
             reactions=reactions.get((row["conversation_id"], row["seq"])),
@@ -46,14 +49,12 @@ def messages(site_id: int, viewer: int, rows: Iterable[dict[str, Any]]) -> list[
 
 
 def message(
-    row: dict[str, Any], *, own: bool, hidden: bool, reactions: dict[str, list[str]] | None = None
+    row: dict[str, Any], room: str, *, own: bool, hidden: bool, reactions: dict[str, list[str]] | None = None
 ) -> events.Message:
-    """One row of `ROW` as a member sees it."""
+    """One row of `ROW`, of the conversation with the key `room`, as a member sees it."""
     if hidden:
-        return events.Message(conversation=row["conversation__key"], seq=row["seq"], hidden=True)
-    view = events.Message(
-        conversation=row["conversation__key"], seq=row["seq"], from_=row["sender__sub"] or UNSET, time=row["time"]
-    )
+        return events.Message(conversation=room, seq=row["seq"], hidden=True)
+    view = events.Message(conversation=room, seq=row["seq"], from_=row["sender__sub"] or UNSET, time=row["time"])
     if row["deleted"]:
         view.deleted = True
         return view
@@ -72,7 +73,7 @@ def message(
     return view
 
 
-def hidden_spots(site_id: int, viewer: int, spots: dict[int, set[int]]) -> set[tuple[int, int]]:
+def hidden_spots(site_id: int, viewer: int, spots: Mapping[int, Collection[int]]) -> set[tuple[int, int]]:
     """Which of these (conversation, seq) the member does not see."""
     found: set[tuple[int, int]] = set()
     for where in _spans(spots):
@@ -85,7 +86,7 @@ def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> li
     """Conversations as the member `viewer` sees them, in the same order."""
     ids = [row.id for row in rows]
     people = _people(site_id, ids)
-    last = _last(site_id, viewer, ids)
+    last = _last(site_id, viewer, rows)
     unread = unread_counts(site_id, viewer, ids)
     return [
         _conversation(row, viewer, people[row.id], last=last.get(row.id), unread=unread.get(row.id, 0)) for row in rows
@@ -105,7 +106,7 @@ def conversation_for_each(site_id: int, row: Conversation, viewers: Iterable[int
         apart.add(newest["sender_id"])
     read = {person.member: person.read_seq for person in people}
     plain = next((viewer for viewer in viewers if viewer not in apart), 0)
-    common = messages(site_id, plain, [newest])[0] if newest else None
+    common = messages(site_id, plain, [newest], {row.id: row.key})[0] if newest else None
     views = {}
     for viewer in viewers:
         since = read.get(viewer, row.seq)
@@ -187,13 +188,31 @@ def _hidden_from(viewer: int) -> QuerySet[Hidden]:
     return Hidden.objects.filter(conversation=OuterRef("conversation"), member=viewer, seq=OuterRef("seq"))
 
 
-def _last(site_id: int, viewer: int, ids: list[int]) -> dict[int, events.Message]:
+def _last(site_id: int, viewer: int, rooms: Sequence[Conversation]) -> dict[int, events.Message]:
     """The last message of each conversation that the member may see."""
-    visible = Message.objects.filter(~Exists(_hidden_from(viewer)), conversation=OuterRef("pk")).order_by("-seq")
-    rooms = Conversation.objects.filter(site=site_id, id__in=ids).annotate(last=Subquery(visible.values("seq")[:1]))
-    spots = {id: {seq} for id, seq in rooms.values_list("id", "last") if seq}
+    spots = {id: [seq] for id, seq in _last_seqs(site_id, viewer, rooms).items()}
     rows = [row for where in _spans(spots) for row in Message.objects.filter(where).values(*ROW)]
-    return dict(zip((row["conversation_id"] for row in rows), messages(site_id, viewer, rows), strict=True))
+    views = messages(site_id, viewer, rows, {room.id: room.key for room in rooms})
+    return dict(zip((row["conversation_id"] for row in rows), views, strict=True))
+
+
+def _last_seqs(site_id: int, viewer: int, rooms: Sequence[Conversation]) -> dict[int, int]:
+    """Where it is: the very last, for most; else below what is hidden, looked for in ever longer steps."""
+    found: dict[int, int] = {}
+    above = {room.id: room.seq for room in rooms if room.seq}
+    step = 1
+    while above:
+        spans = {id: range(max(1, seq - step + 1), seq + 1) for id, seq in above.items()}
+        hidden = hidden_spots(site_id, viewer, spans)
+        above = {}
+        for id, span in spans.items():
+            seq = next((seq for seq in reversed(span) if (id, seq) not in hidden), None)
+            if seq is not None:
+                found[id] = seq
+            elif span.start > 1:
+                above[id] = span.start - 1
+        step *= 10
+    return found
 
 
 def _reactions(site_id: int, viewer: int, spots: dict[int, set[int]]) -> dict[tuple[int, int], dict[str, list[str]]]:
@@ -206,7 +225,7 @@ def _reactions(site_id: int, viewer: int, spots: dict[int, set[int]]) -> dict[tu
     return found
 
 
-def _spans(spots: Mapping[int, Iterable[int]]) -> Iterator[Q]:
+def _spans(spots: Mapping[int, Collection[int]]) -> Iterator[Q]:
     """From the first to the last seq in each conversation, several conversations at a time."""
     return _chunks([Q(conversation=id, seq__gte=min(seqs), seq__lte=max(seqs)) for id, seqs in spots.items()])
 
