@@ -1,6 +1,6 @@
 """A site with a million members, participants and messages, made by the database itself within a minute.
 
-Conversations are of two. Member 1 is in the first 2,000 of them; the first has 200,000 messages, the newest of the site,
+Conversations are of two. Member 1 is in the first 2,000 of them; the first has 200,000 messages, the newest,
 of which the last 1,000 are not read yet; the viewer's others have 100 each, 10 of them not read; the rest of half a
 million two at the most. A tenth of the members are found by a word. (With fewer members there are fewer of all.)
 """
