@@ -9,7 +9,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Node.js comes with the locked packages; the system's, if any, is left alone.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install --only-binary :all: --require-hashes
+HASHED := $(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes
+INSTALL := $(HASHED) --only-binary :all:
 ADDRESS := http://127.0.0.1:$(PORT)
 
 .PHONY: help
@@ -27,11 +28,13 @@ run: .venv/run.stamp ## Serve the product with its demo community (PORT=8000)
 	@exec env AVCHAT_DEMO=1 $(BIN)/python manage.py serve --bind 127.0.0.1:$(PORT)
 
 .PHONY: test
-test: .venv/test.stamp static/node_modules/.stamp debian lint ## Run every check and test
+test: .venv/test.stamp static/node_modules/.stamp debian .venv/mysql.stamp lint ## Run every check and test
 	@echo "Widget: unit tests ..."
 	@npm --prefix static run --silent test
 	@echo "Server, protocol and browser tests ..."
 	@$(BIN)/pytest
+	@echo "What the database has a say in, once more on MariaDB ..."
+	@AVCHAT_TEST_DATABASE=mariadb AVCHAT_TEST_TRANSPORTS=ws $(BIN)/pytest -m database
 
 .PHONY: lint
 lint: .venv/test.stamp static/node_modules/.stamp ## Check style, types and who imports whom
@@ -78,6 +81,13 @@ python:
 	@$(INSTALL) --requirement requirements-dev.lock
 	@touch $@ .venv/run.stamp
 
+# Its headers and compiler are Debian's, so the packages come first.
+.venv/mysql.stamp: requirements-mysql.lock .venv/test.stamp | debian
+	@echo "Compiling the driver for MariaDB ..."
+	@$(INSTALL) --requirement <(grep -A1 ^setuptools requirements-mysql.lock)
+	@$(HASHED) --no-build-isolation --no-binary mysqlclient --requirement requirements-mysql.lock
+	@touch $@
+
 static/node_modules/.stamp: static/package-lock.json .venv/test.stamp
 	@echo "Installing the widget's build tools ..."
 	@npm --prefix static ci --no-audit --no-fund --loglevel=error
@@ -90,6 +100,9 @@ debian:
 	/sbin/ldconfig -p | grep -q libatomic.so.1 || need+=" libatomic1"; \
 	command -v php >/dev/null || need+=" php-cli"; \
 	command -v ruby >/dev/null || need+=" ruby"; \
+	[ -x /usr/sbin/mariadbd ] && command -v my_print_defaults >/dev/null || need+=" $(MARIADB)"; \
+	command -v mariadb_config >/dev/null && command -v cc >/dev/null && command -v pkg-config >/dev/null \
+		&& [ -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || need+=" $(COMPILER)"; \
 	if [ -z "$$need" ]; then exit; fi; \
 	if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
 	else echo "The tests need packages whose installation needs root: apt install$$need" >&2; exit 1; fi; \
@@ -97,4 +110,7 @@ debian:
 	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
 	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$need </dev/null >/dev/null
 
+# The server's core alone: with the package mariadb-server would come a service that starts by itself.
+MARIADB := mariadb-server-core mariadb-client-core
+COMPILER := libmariadb-dev gcc libc6-dev pkg-config python3-dev
 BROWSER := chromium fonts-liberation fonts-noto-core fonts-noto-color-emoji

@@ -63,16 +63,36 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.db_url("AVCHAT_DATABASE_URL", default=f"sqlite:///{VAR / 'db.sqlite3'}")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Each thread keeps its connection: opening one costs more than a group commit's worth of statements.
-    DATABASES["default"]["CONN_MAX_AGE"] = None
-    DATABASES["default"]["OPTIONS"] = {
-        # A write transaction takes its lock at once instead of failing half-way; a commit is on the disk before it
-        # returns.
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
-        "timeout": 20,
-    }
+# A copy of the database that follows it, from which history may be read.
+if REPLICA_URL := env.str("AVCHAT_REPLICA_URL", default=""):
+    DATABASES["replica"] = env.db_url_config(REPLICA_URL) | {"TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["im.replica.Router"]
+# How long an answer of the database may take, in seconds. Migrations of big tables take longer: 0 waits for ever.
+DATABASE_SECONDS = env.int("AVCHAT_DATABASE_SECONDS", default=30)
+for _database in DATABASES.values():
+    # A thread that stays keeps its connection (`im/database.py`); a view's thread ends with its request.
+    _database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+    if _database["ENGINE"] == "django.db.backends.sqlite3":
+        _database["OPTIONS"] = {
+            # A write transaction takes its lock at once instead of failing half-way; a commit is on the disk before
+            # it returns.
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
+            "timeout": 20,
+        }
+    else:
+        _database["OPTIONS"] = {
+            "charset": "utf8mb4",
+            "isolation_level": "read committed",
+            # A client that stands still in a transaction loses it, and others its locks; nobody waits longer for a lock
+            # than the journal tries.
+            "init_command": "SET sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
+            " idle_transaction_timeout=2, innodb_lock_wait_timeout=5",
+            "connect_timeout": 5,
+            "read_timeout": DATABASE_SECONDS,
+            "write_timeout": DATABASE_SECONDS,
+            **_database.get("OPTIONS", {}),
+        }
 
 # What nodes share: the bus, the directory, the presence board, rates. A site lives on one of the servers; every node
 # has the same list in the same order. Without any there is one node.

@@ -1,17 +1,17 @@
 """The messenger's way to the database from the event loop: a few threads of its own that only read.
 
-Writes go through the journal. A reader keeps its connection and lets go of one that has gone stale; the
-event loop itself never touches the database.
+Writes go through the journal. A thread that stays keeps its connections, and lets go of one that the server has
+closed; the event loop itself never touches the database.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 
 READERS = 4
 
@@ -26,19 +26,37 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def refresh() -> None:
+    """Has a thread that stays go on with its connections as far as they are good; others are opened anew when needed.
+
+    Django's own `close_old_connections` would end them with every piece of work, as is right for the threads of
+    views, which end with their request: a connection that outlives its thread is a leak.
+    """
+    for kept in connections.all(initialized_only=True):
+        kept.close_at = None
+        kept.close_if_unusable_or_obsolete()
+
+
 async def read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Runs a function that reads the database in one of the reader threads."""
+    """Runs a function that reads the database in one of the reader threads.
+
+    It may run twice: once more where the database fails it, which a restart or a closed connection does.
+    """
 
     def task() -> R:
-        close_old_connections()
-        return function(*args, **kwargs)
+        refresh()
+        try:
+            return function(*args, **kwargs)
+        except (OperationalError, InterfaceError):
+            refresh()
+            return function(*args, **kwargs)
 
     return await asyncio.get_running_loop().run_in_executor(_readers, task)
 
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All reads inside see the database as it is at the first of them."""
+    """All reads inside see the database as it is at the first of them. They end with it, whatever goes wrong."""
     with connection.cursor() as cursor:
         if connection.vendor == "mysql":
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -48,5 +66,9 @@ def snapshot() -> Iterator[None]:
             cursor.execute("BEGIN DEFERRED")
         try:
             yield
-        finally:
-            cursor.execute("COMMIT")
+        except BaseException:
+            # Where the connection is lost, so is the transaction.
+            with suppress(DatabaseError, InterfaceError):
+                cursor.execute("ROLLBACK")
+            raise
+        cursor.execute("COMMIT")

@@ -5,6 +5,10 @@ for all of them. `done` is called in the event loop, in the order of arrival, on
 then the events are routed, in the order of versions. A process that dies before the commit has stored nothing
 and answered nothing; one that dies after it has stored everything, and clients that ask again with the same
 key get the same answer.
+
+A commit whose answer is lost on the way to the database may be stored or not. Each commit therefore sets the
+journal's mark (`JournalMark`) to its own number: from the mark the journal learns what became of it, and either
+tells the results that it has, or stores the batch again. Nothing is stored twice, and no event is lost.
 """
 
 import asyncio
@@ -12,13 +16,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 
+from im import database
 from im.commit import Commit
 from im.errors import Refusal
+from im.models import JournalMark, new_id
 from im.notes import Note
 from im.transaction import Transaction
 
@@ -29,6 +35,12 @@ BATCH = 500
 
 RETRY_S = 10.0
 """How long a commit is tried again, in seconds, before the writes are refused with `unavailable`."""
+
+DOUBT_S = 1.0
+"""How often a commit of which nobody knows is asked for, in seconds, while there is nothing else to store."""
+
+MARK_LIFE_MS = 86_400_000
+"""Marks that have not moved for so long are of journals that are no more; one that is, makes its mark anew."""
 
 
 class Write(NamedTuple):
@@ -49,6 +61,15 @@ class Outcome(NamedTuple):
     notes: Sequence[Note] = ()
 
 
+class Attempt(NamedTuple):
+    """A batch on its way into the database, by the number that the journal's mark has once it is there."""
+
+    number: int
+    batch: list[Write]
+    outcome: list[Outcome]
+    tx: Transaction
+
+
 class Journal:
     """Stores writes, and publishes what was stored: the notes before the answer, the commit after it."""
 
@@ -57,6 +78,10 @@ class Journal:
         self._note = note
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
+        self._id = new_id()
+        self._number = 0
+        # The commit that is under way, or of which nobody knows whether it is stored.
+        self._doubt: Attempt | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -95,7 +120,7 @@ class Journal:
         while True:
             batch = self._next_batch()
             if batch is None:
-                connection.close()
+                connections.close_all()
                 return
             try:
                 self._store(batch)
@@ -103,8 +128,11 @@ class Journal:
                 logger.exception("The journal could not finish a batch")
 
     def _next_batch(self) -> list[Write] | None:
-        """Waits for a write, and takes along all that wait behind it."""
-        first = self._queue.get()
+        """Waits for a write, and takes along all that wait behind it; none where a doubt is to be asked after."""
+        try:
+            first = self._queue.get(timeout=DOUBT_S if self._doubt else None)
+        except Empty:
+            return []
         if first is None:
             return None
         batch = [first]
@@ -119,34 +147,43 @@ class Journal:
     def _store(self, batch: list[Write]) -> None:
         deadline = time.monotonic() + RETRY_S
         pause = 0.01
-        while True:
+        while batch or self._doubt:
             try:
-                close_old_connections()
-                outcome = self._commit(batch)
-            except (OperationalError, InterfaceError):
-                # A deadlock, a busy or a lost database: the same batch again cannot store anything twice.
-                connection.close()
+                database.refresh()
+                stored = self._settle() if self._doubt else self._commit(batch)
+            except Exception as error:
+                if not (self._doubt or isinstance(error, OperationalError | InterfaceError)):
+                    return self._store_each(batch)
+                # A deadlock, a busy, full or lost database: the same batch again cannot store anything twice.
                 if time.monotonic() > deadline:
                     logger.exception("The database does not take writes")
                     return self._refuse(batch)
                 time.sleep(pause)
                 pause = min(pause * 2, 1.0)
-            except Exception:
-                if len(batch) == 1:
-                    logger.exception("A write failed")
-                    return self._refuse(batch)
-                # One write spoils it for all: each on its own, so that only that one is refused.
-                for write in batch:
-                    self._store([write])
-                return None
-            else:
-                self._loop.call_soon_threadsafe(self._tell, batch, outcome)
-                return None
+                continue
+            if stored is not None:
+                stored.tx.remember()
+                self._loop.call_soon_threadsafe(self._tell, stored.batch, stored.outcome)
+                if stored.batch is batch:
+                    return None
+        return None
 
-    def _commit(self, batch: list[Write]) -> list[Outcome]:
-        outcome = []
+    def _store_each(self, batch: list[Write]) -> None:
+        """One write spoils it for all: each on its own, so that only that one is refused."""
+        if len(batch) == 1:
+            logger.exception("A write failed")
+            self._refuse(batch)
+            return
+        for write in batch:
+            self._store([write])
+
+    def _commit(self, batch: list[Write]) -> Attempt:
+        outcome: list[Outcome] = []
+        self._number += 1
         tx = Transaction()
+        attempt = Attempt(self._number, batch, outcome, tx)
         with transaction.atomic():
+            self._mark(attempt)
             tx.lock_sites(write.site_id for write in batch)
             tx.prefetch((w.room for w in batch if w.room), (w.sent for w in batch if w.sent))
             for write in batch:
@@ -159,8 +196,24 @@ class Journal:
                 outcome.append(Outcome(result, commit, tx.notes))
                 tx.events, tx.notes = [], []
             tx.finish()
-        tx.remember()
-        return outcome
+            self._doubt = attempt
+        self._doubt = None
+        return attempt
+
+    def _mark(self, attempt: Attempt) -> None:
+        """Sets the mark, before all else: whoever locks it later waits until this commit is stored or gone."""
+        now = attempt.tx.now
+        if not JournalMark.objects.filter(journal=self._id).update(batch=attempt.number, time=now):
+            JournalMark.objects.filter(time__lt=now - MARK_LIFE_MS).delete()
+            JournalMark.objects.create(journal=self._id, batch=attempt.number, time=now)
+
+    def _settle(self) -> Attempt | None:
+        """Finds out what became of the commit in doubt; answers it where it is stored."""
+        with transaction.atomic():
+            # The lock is had only when the lost connection's transaction is over.
+            mark = JournalMark.objects.select_for_update().filter(journal=self._id).first()
+        attempt, self._doubt = self._doubt, None
+        return attempt if mark and attempt and mark.batch == attempt.number else None
 
     def _tell(self, batch: list[Write], outcome: list[Outcome]) -> None:
         for write, (result, commit, notes) in zip(batch, outcome, strict=True):
@@ -171,8 +224,15 @@ class Journal:
                 _guarded(self._publish, commit)
 
     def _refuse(self, batch: list[Write]) -> None:
+        if self._doubt and self._doubt.batch is batch:
+            # It may yet turn out to be stored: then its events are told, to those who were refused as to all.
+            self._doubt = self._doubt._replace(batch=[write._replace(done=_answered) for write in batch])
         refusal = Refusal("unavailable", "The message store does not answer; try again.", retry_ms=1000)
         self._loop.call_soon_threadsafe(self._tell, batch, [Outcome(refusal) for _ in batch])
+
+
+def _answered(result: Any) -> None:
+    """Takes a result that comes too late."""
 
 
 def _guarded(function: Callable[..., None], *args: Any) -> None:

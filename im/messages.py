@@ -4,14 +4,16 @@ A blocked member cannot tell: what it sends is stored and answered as ever, but 
 have blocked it. What it does to a message that they could see (an edit) hides that message too.
 """
 
+from functools import partial
+
 from msgspec import UNSET, structs
 
-from im import dispatch, events, views
+from im import dispatch, events, replica, views
 from im.caller import Caller
 from im.commit import Event
 from im.conversations import enter, find_readable, introduce, pair_with
 from im.errors import Refusal, encode
-from im.models import Hidden, Message, Participant, Reaction
+from im.models import Conversation, Hidden, Message, Participant, Reaction
 from im.models import Report as ReportRow
 from im.protocol import History, MessageDelete, MessageEdit, MessageReact, MessageRead, MessageSend, Report
 from im.transaction import Room, Transaction
@@ -177,13 +179,18 @@ def read(tx: Transaction, caller: Caller, origin: object, frame: MessageRead) ->
 def history(caller: Caller, frame: History) -> events.HistoryOk:
     """A page of a conversation's messages, oldest first."""
     room = find_readable(caller, frame.conversation)
+    return replica.page(room, partial(_page, caller, room, frame))
+
+
+def _page(caller: Caller, room: Conversation, frame: History) -> events.HistoryOk:
     rows = Message.objects.filter(conversation=room.id)
     if frame.before is not None:
         rows = rows.filter(seq__lt=frame.before)
     page = list(rows.order_by("-seq").values(*views.ROW)[: frame.limit + 1])
     more = len(page) > frame.limit
     page = page[: frame.limit][::-1]
-    return events.HistoryOk(messages=views.messages(caller.site_id, caller.id, page), more=more)
+    shown = views.messages(caller.site_id, caller.id, page, {room.id: room.key})
+    return events.HistoryOk(messages=shown, more=more)
 
 
 @dispatch.stored(Report)

@@ -4,12 +4,15 @@ A version is a number that grows by one with each stored change of a site (`Site
 journal alone, so that versions commit in order and without gaps). A conversation carries the version of its
 last change, and so do the rows in it: what a member missed since a version is found by index look-ups.
 Times are integers, milliseconds since 1970 UTC.
+
+A row's site has no index of its own: a planner that knows no figures would take it for the narrowest there is.
 """
 
 import secrets
 
 from django.db import models
 
+from avchat.fields import ExactCharField
 from avchat.tenants.models import Site
 
 
@@ -26,7 +29,7 @@ class SiteVersion(models.Model):
     """The version of a site's last change. `epoch` changes when the history of versions does (a restored backup)."""
 
     site = models.OneToOneField(Site, primary_key=True, on_delete=models.CASCADE, related_name="+")
-    epoch = models.CharField(max_length=12, default=new_epoch)
+    epoch = ExactCharField(max_length=12, default=new_epoch)
     version = models.BigIntegerField(default=0)
     blocks = models.BigIntegerField(default=0, help_text="The version of the last change of the site's blocks.")
 
@@ -34,10 +37,10 @@ class SiteVersion(models.Model):
 class Member(models.Model):
     """A member of a site, as its tokens describe it; its tabs and its lists (contacts, blocks) have versions."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
-    sub = models.CharField(max_length=140)
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
+    sub = ExactCharField(max_length=140)
     name = models.CharField(max_length=80)
-    sort = models.CharField(max_length=80, help_text="The name folded, for order and search.")
+    sort = ExactCharField(max_length=80, help_text="The name folded, for order and search.")
     avatar = models.CharField(max_length=500, blank=True, default="")
     url = models.CharField(max_length=500, blank=True, default="")
     role = models.CharField(max_length=12, default="member")
@@ -61,8 +64,8 @@ class Member(models.Model):
 class MemberWord(models.Model):
     """A folded word of a member's name: the directory finds members by how any word of the name begins."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
-    word = models.CharField(max_length=80)
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
+    word = ExactCharField(max_length=80)
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="words")
 
     class Meta:
@@ -72,7 +75,7 @@ class MemberWord(models.Model):
 class Contact(models.Model):
     """A member whom another has added to its contacts."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
 
@@ -83,7 +86,7 @@ class Contact(models.Model):
 class Block(models.Model):
     """`owner` has blocked `member`, who cannot tell: since this version, at this time."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     owner = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     version = models.BigIntegerField()
@@ -100,9 +103,9 @@ class Conversation(models.Model):
     `version`: last change of anything in it; `shape`: of its name or members; `latest`: of its last message.
     """
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=24, unique=True, default=new_id)
-    pair = models.CharField(max_length=48, null=True)  # noqa: DJ001  (only NULL is unique many times)
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = ExactCharField(max_length=24, unique=True, default=new_id)
+    pair = ExactCharField(max_length=48, null=True)  # only NULL is unique many times
     name = models.CharField(max_length=80, blank=True, default="")
     seq = models.BigIntegerField(default=0)
     version = models.BigIntegerField(default=0)
@@ -115,7 +118,7 @@ class Conversation(models.Model):
         indexes = [models.Index(fields=["site", "version"], name="conversation_version")]
 
     def __str__(self) -> str:
-        return self.key
+        return str(self.key)
 
 
 class Participant(models.Model):
@@ -125,7 +128,7 @@ class Participant(models.Model):
     one of two is shown to a member with the first message that the member may see.
     """
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participants")
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     joined = models.BigIntegerField()
@@ -147,9 +150,9 @@ class Message(models.Model):
     pk = models.CompositePrimaryKey("conversation_id", "seq")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     seq = models.BigIntegerField()
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     sender = models.ForeignKey(Member, null=True, on_delete=models.SET_NULL, related_name="+")
-    key = models.CharField(max_length=64, null=True)  # noqa: DJ001  (only NULL is unique many times)
+    key = ExactCharField(max_length=64, null=True)  # only NULL is unique many times
     body = models.TextField(blank=True, default="")
     time = models.BigIntegerField()
     reply_to = models.BigIntegerField(null=True)
@@ -167,7 +170,7 @@ class Message(models.Model):
 class Hidden(models.Model):
     """A message that `member` does not see: its sender was blocked by the member when it was sent."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     seq = models.BigIntegerField()
@@ -179,11 +182,11 @@ class Hidden(models.Model):
 class Reaction(models.Model):
     """An emoji that a member put on a message; the row stays when it is taken off, so that a resume can tell."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     seq = models.BigIntegerField()
     member = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
-    emoji = models.CharField(max_length=32)
+    emoji = ExactCharField(max_length=32)
     on = models.BooleanField(default=True)
     version = models.BigIntegerField()
 
@@ -195,7 +198,7 @@ class Reaction(models.Model):
 class Report(models.Model):
     """A message that a member brought to the moderators' notice, with its words as they were."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     reporter = models.ForeignKey(Member, on_delete=models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
     seq = models.BigIntegerField()
@@ -205,3 +208,11 @@ class Report(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "reporter", "conversation", "seq"], name="report_once")]
+
+
+class JournalMark(models.Model):
+    """How far a journal has got: the number of its last commit, which that commit itself has set, and when."""
+
+    journal = ExactCharField(max_length=24, primary_key=True)
+    batch = models.BigIntegerField()
+    time = models.BigIntegerField(db_index=True)

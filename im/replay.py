@@ -6,7 +6,8 @@ the middle goes on from there. An event at version v means that all changes up t
 """
 
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Iterable, Iterator, Set
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,9 @@ Change = tuple[int, bytes]
 
 MAX_CHANGES = 20_000
 """Messages in one replay; a client that missed more loads afresh."""
+
+CHUNK = 1_000
+"""Members that are asked for at once."""
 
 
 class TooMuch(Exception):
@@ -89,10 +93,18 @@ def touched(site_id: int, version: int, among: Set[int]) -> Touched:
         found.update(inside.values_list("member", flat=True))
         if shape > version:
             reshaped.append(key)
-    own = Member.objects.filter(Q(tabs_version__gt=version) | Q(lists_version__gt=version), site=site_id)
-    found.update(own.values_list("id", flat=True))
+    for some in batched(among, CHUNK):
+        own = Member.objects.filter(Q(tabs_version__gt=version) | Q(lists_version__gt=version), id__in=some)
+        found.update(own.values_list("id", flat=True))
     blocks = SiteVersion.objects.get(site=site_id).blocks > version
     return Touched(sorted(found & among), reshaped, blocks)
+
+
+def batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:
+    """The ids in lists of at most `size`."""
+    rest = iter(ids)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def _own(site_id: int, member: int, version: int, epoch: str) -> list[Change]:
@@ -137,20 +149,21 @@ def _messages(
     if len(found) > MAX_CHANGES:
         raise TooMuch
     changes: list[Change] = []
-    for row, view in zip(found, views.messages(site_id, member, found), strict=True):
+    keys = {room.id: room.key for room in rows.values()}
+    for row, view in zip(found, views.messages(site_id, member, found, keys), strict=True):
         # What was said before the member came is history, not news; what is changed in it is.
         new = row["born"] > max(version, joined[row["conversation_id"]])
         if new and not (view.hidden and rows[row["conversation_id"]].pair):
             event = events.MessageEvent(**_fields(view), cursor=cursor(epoch, row["born"]))
             changes.append((row["born"], encode(event)))
         if row["version"] > row["born"] and not view.hidden:
-            changes.append((row["version"], _changed(row, cursor(epoch, row["version"]))))
+            changes.append((row["version"], _changed(row, view.conversation, cursor(epoch, row["version"]))))
     return changes
 
 
-def _changed(row: dict[str, Any], at: str) -> bytes:
+def _changed(row: dict[str, Any], room: str, at: str) -> bytes:
     """How a message's last change is told."""
-    where = {"conversation": row["conversation__key"], "seq": row["seq"]}
+    where = {"conversation": room, "seq": row["seq"]}
     if row["deleted"]:
         return encode(events.MessageDeleted(**where, cursor=at))
     edited = {"from_": row["sender__sub"], "body": row["body"], "edited": row["edited"]}

@@ -64,10 +64,15 @@ CACHED = 100_000
 
 NewMessage = tuple[int, int, int, int | None, str | None, str, int, int | None, str | None, int, int]
 
-INSERT_MESSAGE = """INSERT INTO im_message
- (conversation_id, seq, site_id, sender_id, "key", body, time, reply_to, "system", born, version, edited, deleted)
- VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, NULL, %s)"""
-UPDATE_ROOM = "UPDATE im_conversation SET seq = %s, version = %s, latest = %s, shape = %s, name = %s WHERE id = %s"
+MESSAGE: tuple[str, ...] = ("conversation_id", "seq", "site_id", "sender_id", "key", "body", "time")
+MESSAGE += ("reply_to", "system", "born", "version", "deleted")
+ROOM = ("seq", "version", "latest", "shape", "name")
+
+# A list to look up, not two conditions: of those, MariaDB would read all that meet the first.
+SENT = """WITH wanted (sender, word) AS (VALUES {})
+ SELECT m.sender_id, m.{key}, c.{key}, m.seq, m.time
+ FROM im_message m JOIN im_conversation c ON c.id = m.conversation_id
+ WHERE (m.sender_id, m.{key}) IN (SELECT sender, word FROM wanted)"""
 
 
 @dataclass(slots=True)
@@ -125,21 +130,25 @@ class Transaction:
         """Locks and reads at once what the writes of a batch will ask for: (site, key, pair) and (sender, key)."""
         wanted = list(rooms)
         room_keys = {key for _, key, _ in wanted if key}
-        pairs = {(site, pair) for site, _, pair in wanted if pair}
+        pairs = {pair for _, _, pair in wanted if pair}
         if room_keys or pairs:
-            found = list(Conversation.objects.filter(key__in=room_keys)) if room_keys else []
+            # Of these sites alone: they are locked, and no conversation of another may be.
+            inside = Conversation.objects.filter(site__in={site for site, _, _ in wanted})
+            found = list(inside.filter(key__in=room_keys)) if room_keys else []
             if pairs:
-                sites = {site for site, _ in pairs}
-                found += Conversation.objects.filter(site__in=sites, pair__in={pair for _, pair in pairs})
+                found += inside.filter(pair__in=pairs)
             ids = sorted({row.id for row in found})
             for row in Conversation.objects.select_for_update().filter(id__in=ids).order_by("id"):
                 self._admit(row)
         if senders := list(keys):
             self._sent.update(dict.fromkeys(senders))
-            rows = Message.objects.filter(sender__in={s for s, _ in senders}, key__in={k for _, k in senders})
-            values = rows.values_list("sender", "key", "conversation__key", "seq", "time")
-            for sender, key, room_key, seq, time in values:
-                self._sent[sender or 0, key or ""] = (room_key, seq, time)
+            with connection.cursor() as sql:
+                rows = ", ".join(["(%s, %s)"] * len(senders))
+                sql.execute(
+                    SENT.format(rows, key=connection.ops.quote_name("key")), [x for pair in senders for x in pair]
+                )
+                for sender, key, room_key, seq, time in sql.fetchall():
+                    self._sent[sender, key] = (room_key, seq, time)
 
     def room(self, site_id: int, key: str) -> Room | None:
         """The site's conversation of this key, locked; None where there is none."""
@@ -236,14 +245,20 @@ class Transaction:
         """Writes what is staged, so that the database can be asked about it."""
         with connection.cursor() as sql:
             if self._messages:
-                quote = connection.ops.quote_name
-                insert = INSERT_MESSAGE.replace('"key"', quote("key")).replace('"system"', quote("system"))
+                # Nothing but placeholders: only so does the driver make one statement of it.
+                columns = ", ".join(map(connection.ops.quote_name, MESSAGE))
+                places = ", ".join(["%s"] * len(MESSAGE))
+                insert = f"INSERT INTO im_message ({columns}) VALUES ({places})"
                 sql.executemany(insert, [(*row, False) for row in self._messages])
                 self._messages.clear()
             if self._dirty:
-                sql.executemany(
-                    UPDATE_ROOM, [(r.seq, r.version, r.latest, r.shape, r.name, r.id) for r in self._dirty.values()]
-                )
+                rows = [(r.seq, r.version, r.latest, r.shape, r.name, r.id) for r in self._dirty.values()]
+                if connection.vendor == "mysql":
+                    # A round trip for each would take longer than all the rest.
+                    sql.execute(_update_rooms(len(rows)), [value for row in rows for value in row])
+                else:
+                    places = ", ".join(f"{column} = %s" for column in ROOM)
+                    sql.executemany(f"UPDATE im_conversation SET {places} WHERE id = %s", rows)
                 self._dirty.clear()
 
     def finish(self) -> None:
@@ -287,6 +302,15 @@ class Transaction:
         if row.pair:
             self._pairs[row.site_id, row.pair] = room
         return room
+
+
+def _update_rooms(count: int) -> str:
+    """MariaDB's statement for many rows at once; the first SELECT names the columns and gives no row."""
+    places = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * count)
+    named = "SELECT 0 AS seq, 0 AS version, 0 AS latest, 0 AS shape, '' AS name, 0 AS id"
+    changes = ", ".join(f"room.{column} = changed.{column}" for column in ROOM)
+    return f"""UPDATE ({named} WHERE 0 UNION ALL VALUES {places}) AS changed
+     STRAIGHT_JOIN im_conversation AS room ON room.id = changed.id SET {changes}"""
 
 
 def pair_of(one: int, other: int) -> str:

@@ -1,11 +1,13 @@
 """Messages and conversations as one member sees them: what is hidden stays hidden, what is deleted has no body."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from msgspec import UNSET
 
 from im import events
@@ -15,12 +17,17 @@ from im.models import Block, Conversation, Hidden, Message, Participant, Reactio
 TAIL = 500
 """Messages that are counted in memory where many members' unread counts are asked for at once."""
 
-ROW: tuple[str, ...] = ("conversation_id", "conversation__key", "seq", "sender_id", "sender__sub", "body", "time")
+TOGETHER = 100
+"""Conversations that one query asks about."""
+
+ROW: tuple[str, ...] = ("conversation_id", "seq", "sender_id", "sender__sub", "body", "time")
 ROW += ("key", "reply_to", "edited", "deleted", "system", "born", "version")
 
 
-def messages(site_id: int, viewer: int, rows: Iterable[dict[str, Any]]) -> list[events.Message]:
-    """Rows of `ROW` as the member `viewer` sees them, in the same order."""
+def messages(
+    site_id: int, viewer: int, rows: Iterable[dict[str, Any]], keys: Mapping[int, str]
+) -> list[events.Message]:
+    """Rows of `ROW` as the member `viewer` sees them, in the same order. `keys`: those of the conversations."""
     rows = list(rows)
     if not rows:
         return []
@@ -32,6 +39,7 @@ def messages(site_id: int, viewer: int, rows: Iterable[dict[str, Any]]) -> list[
     return [
         message(
             row,
+            keys[row["conversation_id"]],
             own=row["sender_id"] == viewer,
             hidden=(row["conversation_id"], row["seq"]) in hidden,
             reactions=reactions.get((row["conversation_id"], row["seq"])),
@@ -41,14 +49,12 @@ def messages(site_id: int, viewer: int, rows: Iterable[dict[str, Any]]) -> list[
 
 
 def message(
-    row: dict[str, Any], *, own: bool, hidden: bool, reactions: dict[str, list[str]] | None = None
+    row: dict[str, Any], room: str, *, own: bool, hidden: bool, reactions: dict[str, list[str]] | None = None
 ) -> events.Message:
-    """One row of `ROW` as a member sees it."""
+    """One row of `ROW`, of the conversation with the key `room`, as a member sees it."""
     if hidden:
-        return events.Message(conversation=row["conversation__key"], seq=row["seq"], hidden=True)
-    view = events.Message(
-        conversation=row["conversation__key"], seq=row["seq"], from_=row["sender__sub"] or UNSET, time=row["time"]
-    )
+        return events.Message(conversation=room, seq=row["seq"], hidden=True)
+    view = events.Message(conversation=room, seq=row["seq"], from_=row["sender__sub"] or UNSET, time=row["time"])
     if row["deleted"]:
         view.deleted = True
         return view
@@ -67,22 +73,20 @@ def message(
     return view
 
 
-def hidden_spots(site_id: int, viewer: int, spots: dict[int, set[int]]) -> set[tuple[int, int]]:
+def hidden_spots(site_id: int, viewer: int, spots: Mapping[int, Collection[int]]) -> set[tuple[int, int]]:
     """Which of these (conversation, seq) the member does not see."""
     found: set[tuple[int, int]] = set()
-    for conversation, seqs in spots.items():
-        rows = Hidden.objects.filter(
-            site=site_id, conversation=conversation, member=viewer, seq__gte=min(seqs), seq__lte=max(seqs)
-        )
-        found.update((conversation, seq) for seq in rows.values_list("seq", flat=True))
-    return found
+    for where in _spans(spots):
+        rows = Hidden.objects.filter(where, member=viewer, site=site_id)
+        found.update(rows.values_list("conversation", "seq"))
+    return {(conversation, seq) for conversation, seq in found if seq in spots[conversation]}
 
 
 def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> list[events.Conversation]:
     """Conversations as the member `viewer` sees them, in the same order."""
     ids = [row.id for row in rows]
     people = _people(site_id, ids)
-    last = _last(site_id, viewer, ids)
+    last = _last(site_id, viewer, rows)
     unread = unread_counts(site_id, viewer, ids)
     return [
         _conversation(row, viewer, people[row.id], last=last.get(row.id), unread=unread.get(row.id, 0)) for row in rows
@@ -92,7 +96,7 @@ def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> li
 def conversation_for_each(site_id: int, row: Conversation, viewers: Iterable[int]) -> dict[int, events.Conversation]:
     """One conversation as each of several members sees it. What is the same for most is read once for all."""
     people = _people(site_id, [row.id])[row.id]
-    tail = list(_words(row.id).order_by("-seq").values_list("seq", "sender_id")[:TAIL])
+    tail = list(_words().filter(conversation=row.id).order_by("-seq").values_list("seq", "sender_id")[:TAIL])
     newest = Message.objects.filter(conversation=row.id).order_by("-seq").values(*ROW).first()
     # Hidden messages and blocks make the difference; so does what was written by oneself.
     apart = set(Hidden.objects.filter(site=site_id, conversation=row.id).values_list("member", flat=True))
@@ -102,7 +106,7 @@ def conversation_for_each(site_id: int, row: Conversation, viewers: Iterable[int
         apart.add(newest["sender_id"])
     read = {person.member: person.read_seq for person in people}
     plain = next((viewer for viewer in viewers if viewer not in apart), 0)
-    common = messages(site_id, plain, [newest])[0] if newest else None
+    common = messages(site_id, plain, [newest], {row.id: row.key})[0] if newest else None
     views = {}
     for viewer in viewers:
         since = read.get(viewer, row.seq)
@@ -160,47 +164,70 @@ def unread_counts(site_id: int, viewer: int, ids: Iterable[int] | None = None) -
     mine = Participant.objects.filter(site=site_id, member=viewer, left=0, conversation__seq__gt=F("read_seq"))
     if ids is not None:
         mine = mine.filter(conversation__in=ids)
-    counts = {}
-    for conversation, read_seq in mine.values_list("conversation_id", "read_seq"):
-        behind = _words(conversation).filter(seq__gt=read_seq)
-        count = behind.exclude(sender=viewer).count()
-        if count:
-            count -= _hidden_behind(site_id, viewer, conversation, read_seq)
-        if count > 0:
-            counts[conversation] = count
+    behind = [Q(conversation=id, seq__gt=read) for id, read in mine.values_list("conversation_id", "read_seq")]
+    counts: dict[int, int] = {}
+    for where in _chunks(behind):
+        seen = _words().filter(where, ~Exists(_hidden_from(viewer))).exclude(sender=viewer)
+        counts.update(seen.values_list("conversation").annotate(count=Count("seq")).order_by())
     return counts
 
 
-def _words(conversation: int) -> QuerySet[Message]:
+def _words() -> QuerySet[Message]:
     """What counts as unread: members' words that are still there."""
-    return Message.objects.filter(conversation=conversation, deleted=False, system__isnull=True)
+    return Message.objects.filter(deleted=False, system__isnull=True)
 
 
-def _hidden_behind(site_id: int, viewer: int, conversation: int, read_seq: int) -> int:
-    seqs = Hidden.objects.filter(site=site_id, conversation=conversation, member=viewer, seq__gt=read_seq)
-    return _words(conversation).filter(seq__in=seqs.values("seq")).count()
+def _hidden_from(viewer: int) -> QuerySet[Hidden]:
+    """For a query of messages: that one is hidden from the member."""
+    return Hidden.objects.filter(conversation=OuterRef("conversation"), member=viewer, seq=OuterRef("seq"))
 
 
-def _last(site_id: int, viewer: int, ids: list[int]) -> dict[int, events.Message]:
+def _last(site_id: int, viewer: int, rooms: Sequence[Conversation]) -> dict[int, events.Message]:
     """The last message of each conversation that the member may see."""
-    rows = []
-    for conversation in ids:
-        hidden = Hidden.objects.filter(site=site_id, conversation=conversation, member=viewer)
-        visible = Message.objects.filter(conversation=conversation).exclude(seq__in=hidden.values("seq"))
-        if row := visible.order_by("-seq").values(*ROW).first():
-            rows.append(row)
-    return dict(zip((row["conversation_id"] for row in rows), messages(site_id, viewer, rows), strict=True))
+    spots = {id: [seq] for id, seq in _last_seqs(site_id, viewer, rooms).items()}
+    rows = [row for where in _spans(spots) for row in Message.objects.filter(where).values(*ROW)]
+    views = messages(site_id, viewer, rows, {room.id: room.key for room in rooms})
+    return dict(zip((row["conversation_id"] for row in rows), views, strict=True))
+
+
+def _last_seqs(site_id: int, viewer: int, rooms: Sequence[Conversation]) -> dict[int, int]:
+    """Where it is: the very last, for most; else below what is hidden, looked for in ever longer steps."""
+    found: dict[int, int] = {}
+    above = {room.id: room.seq for room in rooms if room.seq}
+    step = 1
+    while above:
+        spans = {id: range(max(1, seq - step + 1), seq + 1) for id, seq in above.items()}
+        hidden = hidden_spots(site_id, viewer, spans)
+        above = {}
+        for id, span in spans.items():
+            seq = next((seq for seq in reversed(span) if (id, seq) not in hidden), None)
+            if seq is not None:
+                found[id] = seq
+            elif span.start > 1:
+                above[id] = span.start - 1
+        step *= 10
+    return found
 
 
 def _reactions(site_id: int, viewer: int, spots: dict[int, set[int]]) -> dict[tuple[int, int], dict[str, list[str]]]:
-    where = Q()
-    for conversation, seqs in spots.items():
-        where |= Q(conversation=conversation, seq__gte=min(seqs), seq__lte=max(seqs))
-    rows = Reaction.objects.filter(where, site=site_id, on=True).exclude(unwanted(site_id, viewer)).order_by("id")
     found: dict[tuple[int, int], dict[str, list[str]]] = {}
-    for conversation, seq, emoji, sub in rows.values_list("conversation_id", "seq", "emoji", "member__sub"):
-        found.setdefault((conversation, seq), {}).setdefault(emoji, []).append(sub)
+    apart = unwanted(site_id, viewer)
+    for where in _spans(spots):
+        rows = Reaction.objects.filter(where, site=site_id, on=True).exclude(apart).order_by("id")
+        for conversation, seq, emoji, sub in rows.values_list("conversation_id", "seq", "emoji", "member__sub"):
+            found.setdefault((conversation, seq), {}).setdefault(emoji, []).append(sub)
     return found
+
+
+def _spans(spots: Mapping[int, Collection[int]]) -> Iterator[Q]:
+    """From the first to the last seq in each conversation, several conversations at a time."""
+    return _chunks([Q(conversation=id, seq__gte=min(seqs), seq__lte=max(seqs)) for id, seqs in spots.items()])
+
+
+def _chunks(parts: list[Q]) -> Iterator[Q]:
+    """Any of these conditions, as many in one query as databases look up one by one in their indexes."""
+    for begin in range(0, len(parts), TOGETHER):
+        yield reduce(or_, parts[begin : begin + TOGETHER])
 
 
 def unwanted(site_id: int, viewer: int) -> Q:

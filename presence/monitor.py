@@ -18,8 +18,9 @@ from im.errors import encode
 from im.events import Choice, Presence, PresenceEvent
 from im.models import Member
 from im.nodes import names
+from im.replay import CHUNK, batched
 from presence.board import Board, Entry
-from presence.nodes import CHUNK, Contribution, Elsewhere, Place, together
+from presence.nodes import Contribution, Elsewhere, Place, together
 
 if TYPE_CHECKING:
     from im.handler import Handler
@@ -325,8 +326,8 @@ def _contribution(entry: Entry) -> Contribution | None:
 
 def _by_site(members: list[int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = defaultdict(list)
-    for start in range(0, len(members), CHUNK):
-        rows = Member.objects.filter(id__in=members[start : start + CHUNK])
+    for some in batched(members, CHUNK):
+        rows = Member.objects.filter(id__in=some)
         for site_id, id in rows.values_list("site_id", "id"):
             found[site_id].append(id)
     return found
@@ -334,8 +335,8 @@ def _by_site(members: list[int]) -> dict[int, list[int]]:
 
 def _note_seen(node: "Node", site_id: int, members: list[int], at: int) -> None:
     def note(tx: "Transaction") -> None:
-        for start in range(0, len(members), CHUNK):
-            here = Member.objects.filter(site=site_id, id__in=members[start : start + CHUNK])
+        for some in batched(members, CHUNK):
+            here = Member.objects.filter(site=site_id, id__in=some)
             here.filter(seen__lt=at).update(seen=at)
 
     node.journal.note(site_id, note)

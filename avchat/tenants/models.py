@@ -10,6 +10,8 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
 
+from avchat.fields import ExactCharField
+
 SITE_KEY_PREFIX = "pk_"
 
 
@@ -49,7 +51,7 @@ class Account(AbstractBaseUser):
 class Site(models.Model):
     """A community site that embeds the chat."""
 
-    key = models.CharField(max_length=40, unique=True, default=new_site_key)
+    key = ExactCharField(max_length=40, unique=True, default=new_site_key)
     owner = models.ForeignKey(Account, null=True, blank=True, on_delete=models.CASCADE, related_name="sites")
     name = models.CharField(max_length=80)
     url = models.URLField(blank=True, default="")
@@ -71,7 +73,7 @@ class Secret(models.Model):
     """A secret with which a site's server signs its members' tokens. Kept encrypted; see `crypto.py`."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="secrets")
-    kid = models.CharField(max_length=16)
+    kid = ExactCharField(max_length=16)
     label = models.CharField(max_length=40)
     ciphertext = models.BinaryField()
     hint = models.CharField(max_length=4, help_text="The last characters, to tell secrets apart.")
@@ -86,7 +88,7 @@ class Origin(models.Model):
     """An origin (scheme, host, port) whose pages may open the site's chat."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="origins")
-    origin = models.CharField(max_length=300)
+    origin = ExactCharField(max_length=300)
     last_used = models.DateTimeField(null=True)
 
     class Meta:

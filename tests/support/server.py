@@ -28,6 +28,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def fresh_database(directory: Path) -> str:
+    """The address of an empty database of the kind that the tests run on."""
+    if os.environ.get("AVCHAT_TEST_DATABASE") == "mariadb":
+        from tests.support import mariadb
+
+        return mariadb.shared().create()
+    return f"sqlite:///{directory / 'db.sqlite3'}"
+
+
 class Server:
     """`manage.py serve` below `directory`; `environment` sets what an operator would."""
 
@@ -36,7 +45,7 @@ class Server:
         self.log = directory / "server.log"
         ours = {
             "AVCHAT_VAR": str(directory),
-            "AVCHAT_DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+            "AVCHAT_DATABASE_URL": environment.get("AVCHAT_DATABASE_URL") or fresh_database(directory),
             "PYTHONUNBUFFERED": "1",
         }
         inherited = {

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import os
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.support.http import HttpConnection
 from tests.support.server import Server
 from tests.support.websocket import WebSocketConnection
 
-TRANSPORTS = ("ws", "sse", "ndjson", "poll")
+TRANSPORTS = tuple(os.environ.get("AVCHAT_TEST_TRANSPORTS", "ws sse ndjson poll").split())
 _numbers = itertools.count(1)
 
 

@@ -28,7 +28,7 @@ def _everything_in_the_database() -> str:
     with connection.cursor() as cursor:
         rows = []
         for table in connection.introspection.table_names():
-            cursor.execute(f'SELECT * FROM "{table}"')
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             rows += cursor.fetchall()
     return repr(rows)
 

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from avchat.ops.server import serve
 
@@ -22,4 +23,7 @@ class Command(BaseCommand):
         host, _, port = options["bind"].rpartition(":")
         if not host or not port.isdigit():
             raise CommandError("--bind is HOST:PORT, for example 127.0.0.1:8000.")
+        self.check(databases=["default"])
+        # The server's threads have connections of their own.
+        connections.close_all()
         serve(host.strip("[]"), int(port), ready=lambda: self.stdout.write(f"Serving on http://{options['bind']}/"))

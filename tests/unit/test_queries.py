@@ -1,0 +1,195 @@
+"""Every query that members cause is answered from an index, however large the site is.
+
+On MariaDB with a million members, participants and messages, and the rows that it reads are counted; on SQLite, whose
+planner goes by the schema alone, with few.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from pytest_django.plugin import DjangoDbBlocker
+
+from avchat.tenants import directory as sites
+from im import conversations, database, hello, members, messages, protocol, replay, rosters, views
+from im.caller import Caller
+from im.dispatch import routes
+from im.models import Block, Contact, Conversation, Hidden, Message, Reaction
+from im.transaction import Transaction
+from presence import directory, monitor
+from tests.support import million
+from tests.support.plans import explained
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+
+SIZE = 1_000_000 if connection.vendor == "mysql" else 10_000
+LONG_SEQ = SIZE // 5
+LONG, SHORT = "room1", "room2"
+
+
+@pytest.fixture(autouse=True)
+def _snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test is in a transaction of its own already."""
+    monkeypatch.setattr(database, "snapshot", contextlib.nullcontext)
+
+
+@pytest.fixture(scope="module")
+def caller(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Caller]:
+    """The member with the most conversations on a large site."""
+    with django_db_blocker.unblock():
+        site = million.fill(SIZE)
+        info = sites.site(site.key)
+        assert info is not None
+        add_what_is_rare(site.pk)
+        try:
+            yield Caller(info, million.VIEWER, f"m{million.VIEWER}", "member")
+        finally:
+            million.empty()
+
+
+def add_what_is_rare(site: int) -> None:
+    """Hidden messages, reactions, contacts and blocks of the viewer and of others."""
+    viewer, half = million.VIEWER, SIZE // 2
+    for room in range(1, 20):
+        for seq in range(98, 101):
+            Hidden.objects.create(site_id=site, member_id=viewer, conversation_id=room, seq=seq)
+        for seq in range(1, 60):
+            Reaction.objects.create(
+                site_id=site, conversation_id=room, seq=seq, member_id=half + room, emoji="👍", version=SIZE - seq
+            )
+    for model, more in ((Contact, {}), (Block, {"version": SIZE // 2, "time": 0})):
+        for other in range(half + 2_500, half + 2_700):
+            model.objects.create(site_id=site, owner_id=viewer, member_id=other, **more)
+            model.objects.create(site_id=site, owner_id=other, member_id=other + 1, **more)
+
+
+def store(*frames: protocol.Frame, caller: Caller) -> None:
+    """As the journal does, all of them in one commit; nothing of it stays."""
+    with transaction.atomic():
+        tx = Transaction()
+        tx.lock_sites([caller.site_id])
+        wants = [route.wants(caller, frame) for frame in frames if (route := routes[type(frame)]).wants]
+        tx.prefetch((room for room, _ in wants if room), (sent for _, sent in wants if sent))
+        for frame in frames:
+            routes[type(frame)].service(tx, caller, SimpleNamespace(node=None), frame)
+        tx.finish()
+        transaction.set_rollback(True)
+
+
+def stored(kind: type[protocol.Frame], **fields: Any) -> Callable[[Caller], None]:
+    return lambda caller: store(kind(**fields), caller=caller)
+
+
+def send(n: int, to: protocol.Target) -> protocol.MessageSend:
+    return protocol.MessageSend(to=to, body="x", key=f"key {n}")
+
+
+def send_many(caller: Caller) -> None:
+    frames = [send(n, protocol.Target(conversation=f"room{n % (SIZE // 500) + 1}")) for n in range(500)]
+    store(*frames, caller=caller)
+
+
+def page_of_members(**fields: Any) -> Callable[[Caller], Any]:
+    frame = protocol.Members(**fields)
+    here = list(range(1, 5_000)) if fields.get("online") else None
+    return lambda caller: directory._page(caller, frame, here)
+
+
+def next_page_of_members(caller: Caller) -> None:
+    rows, _ = directory._page(caller, protocol.Members(limit=50), None)
+    cursor = directory._cursor(rows[-1])
+    directory._page(caller, protocol.Members(limit=50, cursor=cursor), None)
+
+
+def resumed(missed: int) -> Callable[[Caller], Any]:
+    return lambda caller: replay.since(caller.site_id, caller.id, SIZE - missed, "epoch")
+
+
+def conversation_for_each(caller: Caller) -> None:
+    row = Conversation.objects.get(id=2)
+    views.conversation_for_each(caller.site_id, row, [caller.id, SIZE // 2 + 2])
+
+
+def unread_of_the_busiest(caller: Caller) -> None:
+    counts = views.unread_counts(caller.site_id, caller.id)
+    assert len(counts) == SIZE // 500
+    assert counts[million.LONG] == 1_000 // 2, "every other is the viewer's own"
+    assert counts[2] == 10 // 2 - 1, "and one is hidden"
+
+
+# What is asked, and how many rows MariaDB may read for it. A page has at most 100 entries; the viewer has 2,000
+# conversations, a few reads each.
+QUERIES: dict[str, tuple[Callable[[Caller], Any], int]] = {
+    "history, the last page": (lambda c: messages.history(c, protocol.History(conversation=LONG, limit=100)), 2_000),
+    "history, a page in the middle": (
+        lambda c: messages.history(c, protocol.History(conversation=LONG, before=LONG_SEQ // 2, limit=100)),
+        2_000,
+    ),
+    "resume after nothing": (resumed(0), 12_000),
+    "resume after a thousand changes": (resumed(1_000), 30_000),
+    "hello": (lambda c: hello._state(c, None), 80_000),
+    "unread counts": (unread_of_the_busiest, 80_000),
+    "unread counts of a page": (lambda c: views.unread_counts(c.site_id, c.id, range(2, 52)), 3_000),
+    "conversations": (lambda c: conversations.listed(c, protocol.Conversations(limit=50)), 15_000),
+    "conversations, a later page": (
+        lambda c: conversations.listed(c, protocol.Conversations(limit=50, cursor=str(SIZE // 600))),
+        15_000,
+    ),
+    "conversations by id": (
+        lambda c: conversations.listed(c, protocol.Conversations(ids=[f"room{n}" for n in range(2, 102)])),
+        12_000,
+    ),
+    "last messages": (lambda c: views._last(c.site_id, c.id, Conversation.objects.filter(id__lte=100)), 2_000),
+    "a conversation for each of its members": (conversation_for_each, 2_000),
+    "a roster": (lambda c: rosters._read(LONG), 100),
+    "a member by sub": (lambda c: members.resolve(c.site_id, [f"m{n}" for n in range(1, 100)]), 500),
+    "members by id": (page_of_members(ids=[f"m{n}" for n in range(1, 101)]), 500),
+    "members, the first page": (page_of_members(limit=100), 500),
+    "members, the next page": (next_page_of_members, 500),
+    "members by a word": (page_of_members(query="m77777", limit=50), 2_000),
+    "members who are here": (page_of_members(online=True, limit=50), 25_000),
+    "members who are here, by a word": (page_of_members(online=True, query="m12", limit=50), 70_000),
+    "presence, last seen": (lambda c: monitor._seen(c.site_id, c.id, [f"m{n}" for n in range(1000)]), 5_000),
+    "contacts and blocks": (lambda c: replay.contacts_of(c.site_id, c.id), 3_000),
+    "a send": (stored(protocol.MessageSend, to=protocol.Target(conversation=SHORT), body="x", key="k"), 500),
+    "a send to a member": (stored(protocol.MessageSend, to=protocol.Target(member="m9"), body="x", key="k"), 500),
+    "five hundred sends": (send_many, 10_000),
+    "an edit": (stored(protocol.MessageEdit, conversation=LONG, seq=2, body="y"), 500),
+    "a deletion": (stored(protocol.MessageDelete, conversation=LONG, seq=2), 500),
+    "a reaction": (stored(protocol.MessageReact, conversation=LONG, seq=2, emoji="👍", on=True), 500),
+    "a read mark": (stored(protocol.MessageRead, conversation=LONG, seq=2), 500),
+    "a report": (stored(protocol.Report, conversation=LONG, seq=2, reason="x"), 500),
+    "a new group": (stored(protocol.ConversationCreate, members=["m7", "m8", "m9"], name="x"), 1_000),
+    "tabs": (stored(protocol.TabsSet, tabs=[protocol.Tab(conversation=LONG, state="open")]), 500),
+    "a contact": (stored(protocol.ContactAdd, member="m9"), 3_000),
+    "a block": (stored(protocol.BlockAdd, member="m9"), 3_000),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_what_members_ask_is_looked_up_in_indexes(caller: Caller, name: str) -> None:
+    ask, most = QUERIES[name]
+    with explained() as plans:
+        ask(caller)
+    assert plans.statements
+    assert plans.scans == []
+    assert plans.rows <= most
+
+
+def test_what_a_page_asks_does_not_grow_with_its_conversations(caller: Caller) -> None:
+    counts = []
+    for many in (10, 90):
+        rows = list(Conversation.objects.filter(id__lte=many))
+        with explained() as plans:
+            views.conversations(caller.site_id, caller.id, rows)
+        counts.append(len(plans.statements))
+    assert counts[0] == counts[1]
+
+
+def test_a_query_that_reads_a_table_through_is_noticed(caller: Caller) -> None:
+    with explained() as plans:
+        list(Message.objects.filter(time=1))
+    assert len(plans.scans) == 1
