@@ -94,7 +94,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
     proof = await database.read(_prove, frame, origin)
     site, member = proof.site, proof.member
     if member is None or not proof.fresh:
-        member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
+        member = await node.journal.write(site.id, partial(_enroll, site, proof.claims, origin or ""))
     handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
     try:
         seen = blocks.changes()
@@ -160,11 +160,11 @@ def _prove(frame: Hello, origin: str | None) -> _Proof:
             token, claims = tokens.mint_guest(site, frame.guest.name)
     except tokens.TokenError as error:
         raise Refusal("unauthorized", str(error)) from None
-    return _Proof(site, claims, token, *members.find(site, claims))
+    return _Proof(site, claims, token, *members.find(site, claims, origin or ""))
 
 
-def _enroll(site: SiteInfo, claims: tokens.Claims, tx: object) -> Member:
-    return members.enroll(tx, site.id, claims)  # type: ignore[arg-type]
+def _enroll(site: SiteInfo, claims: tokens.Claims, origin: str, tx: object) -> Member:
+    return members.enroll(tx, site.id, claims, origin)  # type: ignore[arg-type]
 
 
 def _state(caller: Caller, resume: str | None) -> _State:

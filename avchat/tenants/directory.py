@@ -39,6 +39,7 @@ class SiteInfo:
     suspended: bool
     grace: float
     limited: bool
+    digest: bool
     options: Mapping[str, Any]
     origins: frozenset[str]
     # By kid, oldest first; never shown by a traceback or a log line.
@@ -113,6 +114,7 @@ def _load(key: str) -> SiteInfo | None:
         suspended=row.suspended,
         grace=row.grace,
         limited=row.limited,
+        digest=row.digest_since is not None,
         options=MappingProxyType(dict(row.options)),
         origins=frozenset(each.origin for each in row.origins.all()),
         secrets=MappingProxyType(secrets),
