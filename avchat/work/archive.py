@@ -124,13 +124,13 @@ def _spans(site_id: int) -> Iterator[tuple[list[int], int, int]]:
     count = 0
     for page in _pages(Conversation, site_id, "seq"):
         for row in page:
+            if count + row["seq"] > BATCH:
+                yield together, 0, BATCH
+                together, count = [], 0
             if row["seq"] > BATCH:
                 for after in range(0, row["seq"], BATCH):
                     yield [row["pk"]], after, after + BATCH
                 continue
-            if count + row["seq"] > BATCH:
-                yield together, 0, BATCH
-                together, count = [], 0
             together.append(row["pk"])
             count += row["seq"]
     yield together, 0, BATCH

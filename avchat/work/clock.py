@@ -71,7 +71,7 @@ def breathe(worked_s: float) -> None:
 def _work() -> None:
     from avchat.celery import app
 
-    app.loader.import_default_modules()
+    app.autodiscover_tasks(force=True)
     schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
     due = {name: time.monotonic() + FIRST_S for name in schedule}
     while not _ending.is_set():

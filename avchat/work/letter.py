@@ -59,7 +59,7 @@ def letter(site: Site, member: Member, missed: Sequence[Missed], *, connection: 
     mail = EmailMultiAlternatives(
         subject,
         render_to_string("work/mail/digest.txt", context),
-        formataddr((f"{site.name} via AVChat IM", parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
+        formataddr((f"{' '.join(site.name.split())} via AVChat IM", parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
         [member.email],
         connection=connection,
         # RFC 8058: the mail program's own button; RFC 3834: no holiday answers, please.
