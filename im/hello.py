@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from avchat.tenants import directory, services, tokens
 from avchat.tenants.directory import SiteInfo
@@ -94,7 +94,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
     proof = await database.read(_prove, frame, origin)
     site, member = proof.site, proof.member
     if member is None or not proof.fresh:
-        member = await node.journal.write(site.id, partial(_enroll, site, proof.claims, origin or ""))
+        member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
     handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
     try:
         seen = blocks.changes()
@@ -160,11 +160,12 @@ def _prove(frame: Hello, origin: str | None) -> _Proof:
             token, claims = tokens.mint_guest(site, frame.guest.name)
     except tokens.TokenError as error:
         raise Refusal("unauthorized", str(error)) from None
-    return _Proof(site, claims, token, *members.find(site, claims, origin or ""))
+    claims = structs.replace(claims, origin=origin or "")
+    return _Proof(site, claims, token, *members.find(site, claims))
 
 
-def _enroll(site: SiteInfo, claims: tokens.Claims, origin: str, tx: object) -> Member:
-    return members.enroll(tx, site.id, claims, origin)  # type: ignore[arg-type]
+def _enroll(site: SiteInfo, claims: tokens.Claims, tx: object) -> Member:
+    return members.enroll(tx, site.id, claims)  # type: ignore[arg-type]
 
 
 def _state(caller: Caller, resume: str | None) -> _State:

@@ -33,17 +33,17 @@ def entry(sub: str, name: str, avatar: str, role: str, url: str = "") -> events.
     return events.Member(id=sub, name=name, avatar=avatar or None, role=role, url=url or UNSET)
 
 
-def find(site: SiteInfo, claims: Claims, origin: str = "") -> tuple[Member | None, bool]:
-    """The member that a token names, if there is one, and whether it is as the token (and the page's origin) say."""
+def find(site: SiteInfo, claims: Claims) -> tuple[Member | None, bool]:
+    """The member that a token names, if there is one, and whether it is as the token says."""
     member = Member.objects.filter(site=site.id, sub=claims.sub).first()
     if member is None:
         return None, False
-    return member, all(getattr(member, name) == value for name, value in _profile(claims, origin).items())
+    return member, all(getattr(member, name) == value for name, value in _profile(claims).items())
 
 
-def enroll(tx: Transaction, site_id: int, claims: Claims, origin: str = "") -> Member:
-    """Makes or updates the member that a token describes, on a page of this origin."""
-    profile = _profile(claims, origin)
+def enroll(tx: Transaction, site_id: int, claims: Claims) -> Member:
+    """Makes or updates the member that a token describes."""
+    profile = _profile(claims)
     member, created = Member.objects.get_or_create(
         site_id=site_id, sub=claims.sub, defaults={**profile, "sort": folded(claims.name), "created": tx.now}
     )
@@ -79,9 +79,9 @@ def entries(site_id: int, ids: Iterable[int]) -> dict[int, events.Member]:
     return {row[0]: entry(*row[1:]) for row in rows}
 
 
-def _profile(claims: Claims, origin: str) -> dict[str, object]:
+def _profile(claims: Claims) -> dict[str, object]:
     # The origin is only for the link in a member's mails; a page without one says nothing about it.
-    from_where = {"origin": origin} if claims.email and WEB_ORIGIN.fullmatch(origin) else {}
+    from_where = {"origin": claims.origin} if claims.email and WEB_ORIGIN.fullmatch(claims.origin) else {}
     return from_where | {
         "name": claims.name,
         "avatar": claims.avatar,

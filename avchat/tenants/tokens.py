@@ -55,6 +55,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...]
     # For mails to the member; never shown to others. Empty where the site tells none.
     email: str = ""
+    # The origin of the page that brought the token, for the link in those mails.
+    origin: str = ""
     guest: bool
     # The secret that signed it; empty for a guest's.
     kid: str

@@ -8,8 +8,9 @@ old. Counts of days stay.
 Nothing younger than `KEPT_MS` is deleted, whatever a site asks for: a sender's keys are remembered for 24 hours, and
 a client resumes from a cursor of up to 25 hours ago without finding a gap.
 
-Each batch is one transaction that locks its conversation first, as the journal does, so that nobody reacts to a
-message while it goes. Cut off between two batches, it goes on where it was.
+Each batch is one transaction of the messenger's, with its locks, so that nobody reacts to a message while it goes,
+and with a version of the conversation, of which there is nothing to tell. Cut off between two batches, it goes on
+where it was.
 """
 
 import time
@@ -21,7 +22,8 @@ from django.db.models import QuerySet
 from avchat.tenants.models import Site
 from avchat.work.clock import breathe
 from im import database
-from im.models import Conversation, Hidden, Message, Reaction, Report
+from im.models import Hidden, Message, Reaction, Report
+from im.transaction import Transaction
 
 DAY_MS = 24 * 3600 * 1000
 KEPT_MS = 26 * 3600 * 1000
@@ -60,10 +62,10 @@ def trim(site_id: int) -> bool:
     Report.objects.filter(site=site_id, created__lt=before).delete()
     at = 0
     while page := list(
-        _old(site_id, before).filter(time__gte=at).order_by("time").values_list("conversation_id", "time")[:BATCH]
+        _old(site_id, before).filter(time__gte=at).order_by("time").values_list("conversation__key", "time")[:BATCH]
     ):
-        for conversation in dict.fromkeys(conversation for conversation, _ in page):
-            while _trim(conversation, before):
+        for key in dict.fromkeys(key for key, _ in page):
+            while _trim(site_id, key, before):
                 if time.monotonic() > until:
                     return False
         # Past what is still there behind a younger message: it waits until that one is old as well.
@@ -75,12 +77,16 @@ def _old(site_id: int, before: int) -> QuerySet[Message]:
     return Message.objects.filter(site=site_id, time__lt=before)
 
 
-def _trim(conversation: int, before: int) -> bool:
+def _trim(site_id: int, key: str, before: int) -> bool:
     """Deletes the first messages of a conversation, up to `BATCH`, as far as they are old. False: no more of them."""
     began = time.monotonic()
     with transaction.atomic():
-        Conversation.objects.select_for_update().filter(id=conversation).first()
-        first = Message.objects.filter(conversation=conversation).order_by("seq").values_list("seq", "time")[:BATCH]
+        tx = Transaction()
+        tx.lock_sites([site_id])
+        room = tx.room(site_id, key)
+        if room is None:
+            return False
+        first = Message.objects.filter(conversation=room.id).order_by("seq").values_list("seq", "time")[:BATCH]
         last, count = 0, 0
         for seq, sent in first:
             # Nodes' clocks differ a little: one that looks younger keeps those behind it, so that no hole comes to be.
@@ -89,6 +95,9 @@ def _trim(conversation: int, before: int) -> bool:
             last, count = seq, count + 1
         if count:
             for model in (Message, Reaction, Hidden):
-                model.objects.filter(conversation=conversation, seq__lte=last).delete()
+                model.objects.filter(conversation=room.id, seq__lte=last).delete()
+            # Whoever keeps a view of it by its version has to read it anew.
+            tx.touch(room)
+        tx.finish()
     breathe(time.monotonic() - began)
     return count == BATCH

@@ -34,10 +34,19 @@ class Talk:
     def join(self, sub: str, email: str = "", origin: str = "") -> Member:
         """A member."""
         claims = tokens.Claims(
-            sub=sub, name=sub.title(), avatar="", url="", role="member", groups=(), email=email, guest=False, kid=""
+            sub=sub,
+            name=sub.title(),
+            avatar="",
+            url="",
+            role="member",
+            groups=(),
+            email=email,
+            origin=origin,
+            guest=False,
+            kid="",
         )
         with transaction.atomic():
-            return members.enroll(self._begin(), self.site.pk, claims, origin)
+            return members.enroll(self._begin(), self.site.pk, claims)
 
     def say(self, who: Member, to: Member | str, body: str = "hello", **more: Any) -> SendOk:
         """`who` sends a message to a member, or in a conversation."""

@@ -10,7 +10,7 @@ from avchat.work import clock, retention
 from im import database, messages, views
 from im.caller import Caller
 from im.errors import Refusal
-from im.models import Conversation, Hidden, Message, Participant, Reaction, Report
+from im.models import Conversation, Hidden, Message, Participant, Reaction, Report, SiteVersion
 from im.protocol import BlockAdd, History, MessageEdit, MessageReact
 from im.protocol import Report as ReportFrame
 from tests.support.talk import Talk
@@ -219,3 +219,17 @@ def explained(sql: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"))
         return [row[-1] for row in cursor.fetchall()]
+
+
+def test_a_deletion_moves_the_conversations_version_and_nothing_else_of_it(site: Site, talk: Talk) -> None:
+    """What is kept by that version (views, unread counts) is read anew."""
+    key, *_ = conversation_of(talk, 4)
+    age(key, 3, days=31)
+    services.set_retention(account=None, site=site, days=30)
+    before = Conversation.objects.values().get()
+    retention.trim(site.pk)
+    after = Conversation.objects.values().get()
+    assert after == before | {"version": before["version"] + 1}
+    assert SiteVersion.objects.get(site=site).version == after["version"]
+    retention.trim(site.pk)
+    assert Conversation.objects.values().get() == after
