@@ -5,6 +5,7 @@ other services by setting their addresses here.
 """
 
 from pathlib import Path
+from typing import Any
 
 from avchat.env import BASE, VAR, env, secret_key
 
@@ -75,7 +76,28 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# What nodes share: the bus, the directory, the presence board, rates. A site lives on one of the servers; every node
+# has the same list in the same order. Without any there is one node.
+REDIS_URLS = env.list("AVCHAT_REDIS_URL", default=[])
+NODE_NAME = env.str("AVCHAT_NODE", default="node")
+CHANNEL_LAYERS: dict[str, Any] = {
+    "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},
+}
+if REDIS_URLS:
+    CHANNEL_LAYERS = {
+        "default" if number == 0 else f"redis{number}": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {
+                # The client's own time-out is the layer's blocking pop's, and ends idle ones: it is longer here.
+                "hosts": [{"address": url, "max_connections": 50, "socket_timeout": 15, "socket_connect_timeout": 5}],
+                "prefix": "avchat:bus:",
+                "capacity": 10_000,
+                "expiry": 60,
+            },
+        }
+        for number, url in enumerate(REDIS_URLS)
+    }
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

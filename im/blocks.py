@@ -3,7 +3,17 @@
 Kept in the node's memory so that presence and typing need not ask the database. Only the event loop uses it.
 """
 
-from im.transaction import Blocks
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from im import database, hooks, notes
+from im.caller import Caller
+from im.nodes import names
+from im.notes import Note
+from im.transaction import Blocks, Transaction, read_blocks
+
+if TYPE_CHECKING:
+    from im.node import Node
 
 _known: dict[int, frozenset[int]] = {}
 _changes = 0
@@ -27,6 +37,14 @@ def changes() -> int:
     return _changes
 
 
+async def settled(seen: int, caller: Caller, known: Blocks) -> Blocks:
+    """A member's blocks as they are now. `known`: what was read of them, after `changes()` had been `seen`."""
+    while seen != _changes:
+        seen = _changes
+        known = await database.read(read_blocks, caller.site_id, caller.id)
+    return known
+
+
 def forget(member: int) -> None:
     """The member is no longer connected here."""
     _known.pop(member, None)
@@ -35,3 +53,22 @@ def forget(member: int) -> None:
 def apart(member: int, other: int) -> bool:
     """True where one has blocked the other. One of both has to be connected here."""
     return other in _known.get(member, ()) or member in _known.get(other, ())
+
+
+def changed(tx: Transaction, site_id: int, owner: int, member: int) -> None:
+    """Has the nodes at which one of two members is connected learn that a block between them has changed."""
+    for one in (owner, member):
+        known = read_blocks(site_id, one)
+        tx.note(Note("blocks", (one, list(known.by), list(known.of)), (names.member(one),)))
+    tx.note(Note("apart", (owner, member), (names.member(owner), names.member(member))))
+
+
+@notes.on("blocks")
+def _learned(node: "Node", member: int, by: Iterable[int], of: Iterable[int]) -> None:
+    update(member, Blocks(frozenset(by), frozenset(of)))
+
+
+@notes.on("apart")
+def _apart(node: "Node", owner: int, member: int) -> None:
+    for hook in hooks.blocks_changed:
+        hook(node, owner, member)

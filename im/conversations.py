@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from im import dispatch, events, members, views
 from im.caller import Caller
+from im.commit import Event
 from im.errors import Refusal, encode
 from im.models import Block, Conversation, Message, Participant
 from im.protocol import (
@@ -17,7 +18,7 @@ from im.protocol import (
     Conversations,
 )
 from im.tabs import close_tab
-from im.transaction import Event, Room, Transaction, pair_of
+from im.transaction import Room, Transaction, pair_of
 
 
 def enter(tx: Transaction, caller: Caller, key: str) -> Room:

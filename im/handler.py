@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from im import database, dispatch, hooks, limits, replay
+from im import database, dispatch, limits, replay
 from im.caller import Caller
 from im.errors import CLOSE_BAD_FRAMES, CLOSE_FLOODING, CLOSE_REPLACED, CLOSE_TOO_LARGE, Refusal, encode
 from im.events import Ok
@@ -33,6 +33,7 @@ from im.protocol import (
 
 if TYPE_CHECKING:
     from im.node import Node
+    from im.router import Present
 
 logger = logging.getLogger(__name__)
 
@@ -65,11 +66,11 @@ class Handler:
     """A member's side of one connection."""
 
     __slots__ = (
-        "backlog", "bad", "caller", "epoch", "flood", "flying", "gone", "held", "idle", "missed", "node", "own",
-        "port", "present", "session", "storing", "version", "waiter", "watching",
+        "backlog", "bad", "caller", "epoch", "flood", "flying", "gone", "held", "idle", "node", "own", "port",
+        "present", "session", "storing", "told", "version", "waiter", "watching",
     )  # fmt: skip
 
-    def __init__(self, node: "Node", caller: Caller, port: Port | None) -> None:
+    def __init__(self, node: "Node", caller: Caller, port: Port | None, *, present: "Present | None" = None) -> None:
         self.node = node
         self.caller = caller
         self.port = port
@@ -86,11 +87,13 @@ class Handler:
         self.storing = True
         self.idle = False
         self.watching: set[str] | None = None
-        self.missed: set[str] | None = None
+        # How those that a session watches were when its last port ended: what a next one need not be told.
+        self.told: dict[str, tuple[str, int]] | None = None
         self.bad: limits.Window | None = None
         self.flood: limits.Window | None = None
         self.waiter: asyncio.Future[None] | None = None
-        self.present = node.router.login(self)
+        # One that is given the member's rates is no connection: nothing is told to it.
+        self.present = node.login(self) if present is None else present
 
     # in
 
@@ -240,7 +243,7 @@ class Handler:
         if self.port is not None:
             self.port.close(code, reason)
         if self.session is not None:
-            self.node.end_session(self.session)
+            self.node.sessions.ended(self.session)
 
     def _hold(self, version: int | None, data: bytes) -> None:
         assert self.held is not None
@@ -285,18 +288,15 @@ class Handler:
             begin = before if version is None else version
             self.version, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
         except replay.TooMuch:
-            self.node.end_session(self.session or "")
+            self.node.sessions.ended(self.session or "")
             raise Refusal("not-found", "Too much was missed; begin a new session.") from None
         if self.port is port:
             self.own = {own for own in self.own if own > self.version}
             self.release(changes, up_to)
-            for hook in hooks.attached:
-                hook(self)
 
-    def detach(self, port: Port) -> None:
-        """Takes a session's port away, unless another has taken its place."""
-        if self.port is port:
-            self.port, self.held = None, None
+    def detach(self) -> None:
+        """Takes a session's port away."""
+        self.port, self.held = None, None
 
 
 def _changes_since(caller: Caller, begin: int, before: int) -> tuple[int, list[replay.Change], int]:

@@ -71,7 +71,7 @@ async def welcome(node: "Node", data: bytes | str, *, origin: str | None, addres
     Raises:
         Refusal: what the hello is answered with.
     """
-    if wait := node.failed_hellos.empty(address):
+    if wait := await node.rates.failed_hellos.empty(address):
         raise Refusal("rate-limited", "Too many refused hellos from your address.", retry_ms=wait)
     frame: protocol.Frame | None = None
     try:
@@ -80,8 +80,8 @@ async def welcome(node: "Node", data: bytes | str, *, origin: str | None, addres
             raise Refusal("unauthorized", "The first frame is a hello.")
         return await _let_in(node, frame, origin, port)
     except Refusal as refusal:
-        if refusal.code != "unavailable":
-            node.failed_hellos.take(address)
+        if refusal.code not in ("unavailable", "rate-limited"):
+            await node.rates.failed_hellos.take(address)
         refusal.id = refusal.id or (frame.id if frame else None)
         raise
     except Exception:
@@ -93,19 +93,20 @@ async def welcome(node: "Node", data: bytes | str, *, origin: str | None, addres
 async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | None) -> Welcome:
     proof = await database.read(_prove, frame, origin)
     site, member = proof.site, proof.member
+    if wait := site.limited and await node.rates.site_hellos.take(site.key):
+        raise Refusal("rate-limited", "Too many members of this site come at once.", retry_ms=wait)
     if member is None or not proof.fresh:
         member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
     handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
     try:
+        # What is stored from now on is told to this node by the others, too.
+        await node.link(site.id).settled()
         seen = blocks.changes()
         state = await database.read(_state, handler.caller, frame.resume)
-        known = state.blocks
-        while seen != blocks.changes():
-            seen = blocks.changes()
-            known = await database.read(read_blocks, site.id, member.id)
+        known = await blocks.settled(seen, handler.caller, state.blocks)
     except BaseException:
         # Cut off or refused: as if it had never been here.
-        node.router.logout(handler)
+        node.logout(handler)
         raise
     _note(site, origin, proof.claims)
     choice = msgspec.convert(state.member, events.Choice, from_attributes=True)
@@ -124,7 +125,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         token=proof.token or UNSET,
         resumed=UNSET if state.resumed is None else state.resumed,
     )
-    node.arrive(handler, choice, known)
+    node.arrive(handler, state.position.version, choice, known)
     return Welcome(handler, reply, state.changes, state.position.version)
 
 

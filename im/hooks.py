@@ -3,19 +3,26 @@
 The messenger calls; presence and calls listen. A hook is a plain function of the event loop.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from im.events import Choice
     from im.handler import Handler
     from im.node import Node
+    from im.nodes.link import Link
 
 started: list[Callable[["Node"], None]] = []
 """The node begins its work."""
 
 arrived: list[Callable[["Handler", "Choice"], None]] = []
 """A connection was let in; with the member's stored choice of presence."""
+
+detached: list[Callable[["Handler"], None]] = []
+"""An HTTP session's events are no longer being read; another node may go on with it."""
+
+moved: list[Callable[["Handler", list[str]], Awaitable[None]]] = []
+"""An HTTP session has come here from another node; with the members that it watches."""
 
 attached: list[Callable[["Handler"], None]] = []
 """An HTTP session's events are being read again, after a pause in which only what is stored was kept."""
@@ -28,3 +35,12 @@ gone: list[Callable[["Node", int, int], None]] = []
 
 blocks_changed: list[Callable[["Node", int, int], None]] = []
 """(node, owner, member): one has blocked the other, or no longer does."""
+
+linked: list[Callable[["Link"], None]] = []
+"""A link's directory knows nothing of this node (any more): it is told all again, and asked what was missed."""
+
+nodes_gone: list[Callable[["Link", frozenset[str]], None]] = []
+"""Nodes that a link knew are no longer alive, or have left."""
+
+closing: list[Callable[["Node"], None]] = []
+"""The node ends."""

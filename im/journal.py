@@ -11,14 +11,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 
+from im.commit import Commit
 from im.errors import Refusal
-from im.transaction import Event, Transaction
+from im.notes import Note
+from im.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +41,20 @@ class Write(NamedTuple):
     sent: tuple[int, str] | None = None
 
 
-class Journal:
-    """Stores writes and hands on what is to be told of them. Lives in one event loop."""
+class Outcome(NamedTuple):
+    """What became of a write: its result or refusal, and what is to be told of it."""
 
-    def __init__(self, route: Callable[[Event], None]) -> None:
-        self._route = route
+    result: Any
+    commit: Commit | None = None
+    notes: Sequence[Note] = ()
+
+
+class Journal:
+    """Stores writes, and publishes what was stored: the notes before the answer, the commit after it."""
+
+    def __init__(self, publish: Callable[[Commit], None], note: Callable[[Note], None]) -> None:
+        self._publish = publish
+        self._note = note
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
@@ -132,35 +143,36 @@ class Journal:
                 self._loop.call_soon_threadsafe(self._tell, batch, outcome)
                 return None
 
-    def _commit(self, batch: list[Write]) -> list[tuple[Any, list[Event], list[Callable[[], None]]]]:
+    def _commit(self, batch: list[Write]) -> list[Outcome]:
         outcome = []
         tx = Transaction()
         with transaction.atomic():
             tx.lock_sites(write.site_id for write in batch)
             tx.prefetch((w.room for w in batch if w.room), (w.sent for w in batch if w.sent))
             for write in batch:
+                base = tx.version(write.site_id)
                 try:
                     result = write.run(tx)
                 except Refusal as refusal:
                     result = refusal
-                outcome.append((result, tx.events, tx.callbacks))
-                tx.events, tx.callbacks = [], []
+                commit = Commit(write.site_id, base, tx.version(write.site_id), tx.events)
+                outcome.append(Outcome(result, commit, tx.notes))
+                tx.events, tx.notes = [], []
             tx.finish()
         tx.remember()
         return outcome
 
-    def _tell(self, batch: list[Write], outcome: list[tuple[Any, list[Event], list[Callable[[], None]]]]) -> None:
-        for write, (result, events, callbacks) in zip(batch, outcome, strict=True):
-            for callback in callbacks:
-                _guarded(callback)
+    def _tell(self, batch: list[Write], outcome: list[Outcome]) -> None:
+        for write, (result, commit, notes) in zip(batch, outcome, strict=True):
+            for note in notes:
+                _guarded(self._note, note)
             _guarded(write.done, result)
-            for event in events:
-                _guarded(self._route, event)
+            if commit is not None and commit.last > commit.base:
+                _guarded(self._publish, commit)
 
     def _refuse(self, batch: list[Write]) -> None:
         refusal = Refusal("unavailable", "The message store does not answer; try again.", retry_ms=1000)
-        outcome: list[tuple[Any, list[Event], list[Callable[[], None]]]] = [(refusal, [], []) for _ in batch]
-        self._loop.call_soon_threadsafe(self._tell, batch, outcome)
+        self._loop.call_soon_threadsafe(self._tell, batch, [Outcome(refusal) for _ in batch])
 
 
 def _guarded(function: Callable[..., None], *args: Any) -> None:

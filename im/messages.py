@@ -8,12 +8,13 @@ from msgspec import UNSET, structs
 
 from im import dispatch, events, views
 from im.caller import Caller
+from im.commit import Event
 from im.conversations import enter, find_readable, introduce, pair_with
 from im.errors import Refusal, encode
 from im.models import Hidden, Message, Participant, Reaction
 from im.models import Report as ReportRow
 from im.protocol import History, MessageDelete, MessageEdit, MessageReact, MessageRead, MessageSend, Report
-from im.transaction import Event, Room, Transaction
+from im.transaction import Room, Transaction
 
 MAX_REACTIONS = 20
 """Different emoji of one member on one message."""

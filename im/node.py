@@ -1,89 +1,183 @@
-"""A node: one process with its router, journal, timers and sessions. Made when the first connection needs it."""
+"""A node: one process with its router, journal, timers, feeds and sessions, and its links to the other nodes.
+
+Made when the first connection needs it. What is stored here goes to `publish`, and comes back, from here and from
+other nodes alike, to `hand_on`: through the site's feed to the router. The once-a-second look at the sites' stored
+versions finds what no message has told.
+"""
 
 import asyncio
+import logging
 import random
 import secrets
-from functools import partial
+from collections.abc import Collection, Coroutine
+from contextlib import suppress
 from typing import Any
+from zlib import crc32
 
 from django.conf import settings
 
-from im import blocks, hooks
+from im import blocks, database, hooks, notes
+from im.commit import Commit
 from im.errors import CLOSE_RESTART, encode
 from im.events import Choice, Closing
+from im.feed import Feed
 from im.handler import Handler
 from im.journal import Journal
-from im.limits import (
-    CONNECTION_BURST,
-    CONNECTIONS_PER_SECOND,
-    FAILED_HELLO_BURST,
-    FAILED_HELLOS_PER_SECOND,
-    Buckets,
-)
-from im.router import Router
+from im.models import SiteVersion
+from im.nodes import layers, names
+from im.nodes.link import Link
+from im.notes import Note
+from im.rates import Rates
+from im.router import Present, Router
+from im.sessions import Sessions
 from im.transaction import Blocks
 from im.wheel import Wheel
 
+logger = logging.getLogger(__name__)
+
 DRAIN_MS = 3_000
 """Over how many milliseconds the clients of a node that ends are spread when they come back."""
+COMPARE_S = 1.0
+"""How often the feeds are compared with what is stored, in seconds."""
 
 
 class Node:
     """What the connections of one process share. Lives in one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: layers.Ends = layers.from_settings) -> None:
         self.loop = asyncio.get_running_loop()
+        self.id = f"{settings.NODE_NAME}-{secrets.token_urlsafe(6)}"
         self.router = Router()
-        self.journal = Journal(self.router.route)
+        self.journal = Journal(self.publish, self.note)
         self.wheel = Wheel()
-        self.sessions: dict[str, Handler] = {}
-        self.connections = Buckets(CONNECTIONS_PER_SECOND, CONNECTION_BURST)
-        self.failed_hellos = Buckets(FAILED_HELLOS_PER_SECOND, FAILED_HELLO_BURST)
+        self.feeds: dict[int, Feed] = {}
+        self.sessions = Sessions(self)
         self.draining = False
         # What other parts of the product keep for this node, by its class.
         self.parts: dict[type, Any] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        # A site, a session and an address each have one of the links.
+        self.links = [Link(self, layer, directory) for layer, directory in ends(self.id)]
+        self.rates = Rates(self)
         for hook in hooks.started:
             hook(self)
+        self._comparing = self.loop.create_task(self._compare())
 
-    def arrive(self, handler: Handler, choice: Choice, known: Blocks) -> None:
-        """A connection was let in."""
+    # other nodes
+
+    def link(self, site_id: int) -> Link:
+        """The link over which nodes speak of a site."""
+        return self.links[site_id % len(self.links)]
+
+    def link_of(self, name: str) -> Link:
+        """The link whose directory has what is called so."""
+        return self.links[crc32(name.encode()) % len(self.links)]
+
+    def names(self, link: Link) -> list[str]:
+        """All that this node has, as the link's directory names it."""
+        found = [names.site(site_id) for site_id in self.feeds if self.link(site_id) is link]
+        found += [names.member(id) for id, site_id in self.router.everybody() if self.link(site_id) is link]
+        for part in self.parts.values():
+            found += getattr(part, "names", lambda link: ())(link)
+        return found
+
+    def publish(self, commit: Commit) -> None:
+        """Hands on what this node has stored, to its own connections and to other nodes."""
+        self.link(commit.site_id).publish(commit)
+        for event in commit.events:
+            if event.origin is not None:
+                self.sessions.made(event.origin, event.version)
+        self.hand_on(commit)
+
+    def hand_on(self, commit: Commit) -> None:
+        """Takes a commit, from here or another node; sites without connections here need none."""
+        feed = self.feeds.get(commit.site_id)
+        if feed is not None:
+            feed.take(commit)
+
+    def note(self, note: Note) -> None:
+        """Has a note heard here, and where it is wanted."""
+        notes.hear(self, note.kind, note.args)
+        for link in self.links:
+            link.note(note)
+
+    def tell(self, site_id: int, members: Collection[int], data: bytes, origin: Handler) -> None:
+        """Writes a frame that may be lost to members' connections everywhere, but for the one it comes from."""
+        self.router.send(members, data, origin, origin.session or "")
+        self.link(site_id).tell(members, data, origin.session or "")
+
+    async def _compare(self) -> None:
+        while True:
+            await asyncio.sleep(COMPARE_S)
+            feeds = [site_id for site_id, feed in self.feeds.items() if feed.version is not None]
+            if not feeds:
+                continue
+            try:
+                stored = await database.read(_versions, feeds)
+            except Exception as error:
+                logger.info("The sites' versions could not be read: %s", error)
+                continue
+            for site_id, version in stored:
+                if feed := self.feeds.get(site_id):
+                    feed.expect(version)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Runs something beside; what goes wrong with it is logged, and no more."""
+        task = self.loop.create_task(work)
+        # The loop itself holds tasks only weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("Work beside the connections failed", exc_info=error)
+
+    # connections
+
+    def login(self, handler: Handler) -> Present:
+        """A handler of a member is there: what is the member's is told to it from now on."""
+        caller = handler.caller
+        link = self.link(caller.site_id)
+        feed = self.feeds.get(caller.site_id)
+        if feed is None:
+            feed = self.feeds[caller.site_id] = Feed(self, caller.site_id)
+            link.enter(names.site(caller.site_id))
+        feed.users += 1
+        if not self.router.handlers(caller.id):
+            link.enter(names.member(caller.id))
+        return self.router.login(handler)
+
+    def logout(self, handler: Handler) -> None:
+        """A handler is no longer there."""
+        caller = handler.caller
+        link = self.link(caller.site_id)
+        if self.router.logout(handler):
+            blocks.forget(caller.id)
+            link.leave(names.member(caller.id))
+        feed = self.feeds[caller.site_id]
+        feed.users -= 1
+        if not feed.users:
+            feed.close()
+            del self.feeds[caller.site_id]
+            link.leave(names.site(caller.site_id))
+
+    def arrive(self, handler: Handler, version: int, choice: Choice, known: Blocks) -> None:
+        """A connection was let in; its site was read as of `version`."""
+        self.feeds[handler.caller.site_id].begin(version)
         blocks.learn(handler.caller.id, known)
         for hook in hooks.arrived:
             hook(handler, choice)
 
     def depart(self, handler: Handler) -> None:
         """A connection is gone for good."""
+        if handler.gone:
+            return
         handler.leave()
-        if self.router.logout(handler):
-            blocks.forget(handler.caller.id)
+        self.logout(handler)
         for hook in hooks.departed:
             hook(handler)
-
-    def begin_session(self, handler: Handler, version: int) -> str:
-        """Makes a connection an HTTP session that has been told all up to `version`; answers its secret id."""
-        id = secrets.token_urlsafe(24)
-        handler.become_session(id, version)
-        self.sessions[id] = handler
-        self.pause_session(id)
-        return id
-
-    def resume_session(self, id: str) -> None:
-        """The session's events are being read."""
-        self.wheel.cancel(("session", id))
-
-    def pause_session(self, id: str) -> None:
-        """The session's events are not being read; it ends unless they are again in time."""
-        if id in self.sessions:
-            self.wheel.set(("session", id), settings.SESSION_SECONDS, partial(self.end_session, id))
-
-    def end_session(self, id: str) -> None:
-        """The session is over; its id means nothing from now on."""
-        handler = self.sessions.pop(id, None)
-        self.wheel.cancel(("session", id))
-        if handler is not None:
-            if handler.port is not None:
-                handler.port.close(CLOSE_RESTART, "ended")
-            self.depart(handler)
 
     def drain(self) -> None:
         """Dismisses every connection; a session that nobody reads just now is dismissed when it is read."""
@@ -96,6 +190,25 @@ class Node:
         """Tells a client to come back a little later, each at another time, and ends its connection."""
         handler.tell(encode(Closing(reason="restart", retry_ms=random.randint(0, DRAIN_MS))))
         handler.close(CLOSE_RESTART, "restart")
+
+    async def close(self) -> None:
+        """Stores what was submitted, tells the other nodes, and ends."""
+        self._comparing.cancel()
+        await asyncio.to_thread(self.journal.stop)
+        # What the journal has just stored is told in the next turns of the loop.
+        await asyncio.sleep(0)
+        for hook in hooks.closing:
+            hook(self)
+        for link in self.links:
+            await link.close()
+        for task in list(self._tasks):
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._comparing
+
+
+def _versions(site_ids: list[int]) -> list[tuple[int, int]]:
+    return list(SiteVersion.objects.filter(site__in=site_ids).values_list("site_id", "version"))
 
 
 _current: Node | None = None

@@ -6,9 +6,11 @@ the middle goes on from there. An event at version v means that all changes up t
 """
 
 from collections import defaultdict
+from collections.abc import Set
 from typing import Any, NamedTuple
 
 import msgspec
+from django.db.models import Q
 
 from im import events, members, views
 from im.conversations import as_event
@@ -66,6 +68,30 @@ def since(site_id: int, member: int, version: int, epoch: str) -> list[Change]:
         changes += _reads(site_id, member, version, epoch, rows)
     # A version is of one change, so that a client which is cut off after any event goes on with the next.
     return sorted(changes, key=lambda change: change[0])
+
+
+class Touched(NamedTuple):
+    """Whom changes concern: `members` to be told, conversations `reshaped`, and whether `blocks` were changed."""
+
+    members: list[int]
+    reshaped: list[str]
+    blocks: bool
+
+
+def touched(site_id: int, version: int, among: Set[int]) -> Touched:
+    """Which of these members the site's changes since `version` concern. To be called inside a snapshot."""
+    later = Conversation.objects.filter(site=site_id, version__gt=version)
+    found: set[int] = set()
+    reshaped = []
+    for id, key, shape in later.values_list("id", "key", "shape"):
+        inside = Participant.objects.filter(Q(left=0) | Q(left__gt=version), conversation=id)
+        found.update(inside.values_list("member", flat=True))
+        if shape > version:
+            reshaped.append(key)
+    own = Member.objects.filter(Q(tabs_version__gt=version) | Q(lists_version__gt=version), site=site_id)
+    found.update(own.values_list("id", flat=True))
+    blocks = SiteVersion.objects.get(site=site_id).blocks > version
+    return Touched(sorted(found & among), reshaped, blocks)
 
 
 def _own(site_id: int, member: int, version: int, epoch: str) -> list[Change]:

@@ -3,10 +3,13 @@
 Only the event loop uses it. A change of a conversation's members drops its roster.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from im import database
+from im import database, notes
 from im.models import Conversation, Participant
+
+if TYPE_CHECKING:
+    from im.node import Node
 
 CACHED = 50_000
 
@@ -52,3 +55,8 @@ def _read(key: str) -> Roster | None:
         return None
     inside = Participant.objects.filter(site=row.site_id, conversation=row, left=0)
     return Roster(row.site_id, dict(inside.values_list("member_id", "member__sub")))
+
+
+@notes.on("roster")
+def _changed(node: "Node", key: str) -> None:
+    forget(key)

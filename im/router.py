@@ -7,8 +7,8 @@ byte is written, so that a handler that goes away while being written to disturb
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from im.commit import Event
 from im.limits import Bucket
-from im.transaction import Event
 
 if TYPE_CHECKING:
     from im.handler import Handler
@@ -52,6 +52,14 @@ class Router:
         present.handlers = (*present.handlers, handler)
         return present
 
+    def rates(self, member: int) -> Present:
+        """A member's rates here, also for what it does without a handler of its own."""
+        present = self._present.get(member) or self._spent.get(member)
+        if present is None:
+            present = Present()
+            self._remember(member, present)
+        return present
+
     def logout(self, handler: "Handler") -> bool:
         """Takes a handler out; True if its member has none left here."""
         present = self._present.get(handler.caller.id)
@@ -62,15 +70,26 @@ class Router:
             return False
         del self._present[handler.caller.id]
         if present.spent:
-            if len(self._spent) >= REMEMBERED:
-                self._spent = {member: kept for member, kept in self._spent.items() if kept.spent}
-            self._spent[handler.caller.id] = present
+            self._remember(handler.caller.id, present)
         return True
+
+    def _remember(self, member: int, present: Present) -> None:
+        if len(self._spent) >= REMEMBERED:
+            self._spent = {other: kept for other, kept in self._spent.items() if kept.spent}
+        self._spent[member] = present
 
     def handlers(self, member: int) -> tuple["Handler", ...]:
         """The member's handlers on this node."""
         present = self._present.get(member)
         return present.handlers if present else ()
+
+    def members(self, site_id: int) -> list[int]:
+        """The members of a site who are connected to this node."""
+        return [member for member, present in self._present.items() if present.handlers[0].caller.site_id == site_id]
+
+    def everybody(self) -> list[tuple[int, int]]:
+        """All members who are connected to this node, each with its site."""
+        return [(member, present.handlers[0].caller.site_id) for member, present in self._present.items()]
 
     def all(self) -> list["Handler"]:
         """Every handler on this node."""
@@ -81,18 +100,20 @@ class Router:
         wanted = [
             (handler, data)
             for members, data in event.frames
+            if data is not None
             for member in members
             if (present := self._present.get(member))
             for handler in present.handlers
         ]
         for handler, data in wanted:
-            if handler is event.origin:
+            if event.is_from(handler):
                 handler.skip(event.version)
             else:
                 handler.deliver(event.version, data)
 
-    def send(self, members: Iterable[int], data: bytes, origin: object | None = None) -> None:
-        """Writes a frame that may be lost to the members' connections, but for the one it comes from."""
-        wanted = [handler for member in members for handler in self.handlers(member) if handler is not origin]
+    def send(self, members: Iterable[int], data: bytes, origin: object | None = None, session: str = "") -> None:
+        """Writes a frame that may be lost to the members' connections, but for the one (or session) it comes from."""
+        found = [handler for member in members for handler in self.handlers(member)]
+        wanted = [each for each in found if each is not origin and (not session or each.session != session)]
         for handler in wanted:
             handler.tell(data)

@@ -4,10 +4,11 @@ import msgspec
 
 from im import dispatch, events
 from im.caller import Caller
+from im.commit import Event
 from im.errors import Refusal, encode
 from im.models import Member, Participant
 from im.protocol import Tab, TabsSet
-from im.transaction import Event, Transaction
+from im.transaction import Transaction
 
 
 @dispatch.stored(TabsSet)

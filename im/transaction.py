@@ -5,25 +5,18 @@ events that are routed once all of it is stored. Sites are locked first, then co
 of their ids, so that two nodes never wait for each other.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 from django.db import connection
 
-from im import database, rosters
+from im import database
+from im.commit import Event
 from im.cursor import cursor
 from im.models import Block, Conversation, Hidden, Message, Participant, SiteVersion
-
-
-class Event(NamedTuple):
-    """Frames to be routed: to each group of members the same bytes. `origin`: the connection that gets none of them."""
-
-    site_id: int
-    version: int
-    frames: Sequence[tuple[Iterable[int], bytes]]
-    origin: object | None
+from im.nodes import names
+from im.notes import Note
 
 
 class Blocks(NamedTuple):
@@ -83,7 +76,7 @@ class Transaction:
 
     now: int = field(default_factory=database.now_ms)
     events: list[Event] = field(default_factory=list)
-    callbacks: list[Callable[[], None]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     _sites: dict[int, SiteState] = field(default_factory=dict)
     _rooms: dict[str, Room] = field(default_factory=dict)
     _pairs: dict[tuple[int, str], Room] = field(default_factory=dict)
@@ -110,6 +103,10 @@ class Transaction:
         site.version += 1
         return site.version
 
+    def version(self, site_id: int) -> int:
+        """The version of the last change of the site, in this transaction or before."""
+        return self._sites[site_id].version
+
     def cursor(self, site_id: int, version: int) -> str:
         """The cursor of a version of this transaction."""
         return cursor(self._sites[site_id].epoch, version)
@@ -118,9 +115,9 @@ class Transaction:
         """Has an event routed once the transaction is stored. To be called in the order of versions."""
         self.events.append(event)
 
-    def after(self, callback: Callable[[], None]) -> None:
-        """Has something done in the event loop once the transaction is stored."""
-        self.callbacks.append(callback)
+    def note(self, note: Note) -> None:
+        """Has a note heard, here and on other nodes, once the transaction is stored."""
+        self.notes.append(note)
 
     # conversations
 
@@ -178,7 +175,7 @@ class Transaction:
         room.version = self.next_version(room.site_id)
         if shape:
             room.shape = room.version
-            self.after(partial(rosters.forget, room.key))
+            self.note(Note("roster", (room.key,), (names.site(room.site_id),)))
         self._dirty[room.id] = room
         return room.version
 

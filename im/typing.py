@@ -31,4 +31,4 @@ def _tell(handler: "Handler", frame: Typing, roster: rosters.Roster | None) -> N
         raise Refusal("not-found", "There is no such conversation.")
     event = events.TypingEvent(conversation=frame.conversation, member=handler.caller.sub, on=frame.on)
     others = [member for member in roster.members if member != me and not blocks.apart(me, member)]
-    handler.node.router.send(others, encode(event), handler)
+    handler.node.tell(handler.caller.site_id, others, encode(event), handler)

@@ -34,6 +34,11 @@ class Entry:
         """True where others see the member here."""
         return self.shown != "offline"
 
+    @property
+    def rank(self) -> int:
+        """How far from being looked at its pages are: 0 in use (or as it chose to look), 1 idle, 2 idle for long."""
+        return 0 if self.shown == self.choice.show else 1 if self.shown == "away" else 2
+
     def public(self) -> Presence:
         """What others see."""
         status = self.choice.status if self.visible else ""
@@ -60,6 +65,10 @@ class Board:
     def find(self, site_id: int, sub: str) -> Entry | None:
         """The entry of a site's member, if it is here."""
         return self._sites[site_id].get(sub) if site_id in self._sites else None
+
+    def all(self) -> Iterable[Entry]:
+        """Everybody who is here."""
+        return list(self._entries.values())
 
     def visible(self, site_id: int) -> Iterable[Entry]:
         """The members of a site whom others see here."""

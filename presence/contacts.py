@@ -1,15 +1,14 @@
 """Contacts and blocks: whom a member has added to its own list, and whom it does not want to hear."""
 
-from functools import partial
-
-from im import blocks, dispatch, events, hooks, members
+from im import blocks, dispatch, events, members
 from im.caller import Caller
+from im.commit import Event
 from im.errors import Refusal, encode
 from im.handler import Handler
 from im.models import Block, Contact, Member
 from im.protocol import BlockAdd, BlockRemove, ContactAdd, ContactRemove, Contacts
 from im.replay import contacts_event, contacts_of
-from im.transaction import Event, Transaction, read_blocks
+from im.transaction import Transaction
 
 MAX_LIST = 1_000
 """Contacts, and blocks, of one member."""
@@ -47,7 +46,7 @@ def block(tx: Transaction, caller: Caller, origin: Handler, frame: BlockAdd) -> 
         version = tx.next_version(caller.site_id)
         Block.objects.create(site_id=caller.site_id, owner_id=caller.id, member_id=other, version=version, time=tx.now)
         _tell(tx, caller, version, origin)
-        _blocks_changed(tx, caller, other, version, origin)
+        _blocks_changed(tx, caller, other, version)
 
 
 @dispatch.stored(BlockRemove)
@@ -57,7 +56,7 @@ def unblock(tx: Transaction, caller: Caller, origin: Handler, frame: BlockRemove
     if Block.objects.filter(site=caller.site_id, owner=caller.id, member=other).delete()[0]:
         version = tx.next_version(caller.site_id)
         _tell(tx, caller, version, origin)
-        _blocks_changed(tx, caller, other, version, origin)
+        _blocks_changed(tx, caller, other, version)
 
 
 def _other(caller: Caller, sub: str) -> int:
@@ -83,9 +82,6 @@ def _tell(tx: Transaction, caller: Caller, version: int, origin: Handler) -> Non
     tx.emit(Event(caller.site_id, version, [((caller.id,), encode(event))], origin))
 
 
-def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int, origin: Handler) -> None:
+def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int) -> None:
     tx.blocks_changed(caller.site_id, version)
-    for member in (caller.id, other):
-        tx.after(partial(blocks.update, member, read_blocks(caller.site_id, member)))
-    for hook in hooks.blocks_changed:
-        tx.after(partial(hook, origin.node, caller.id, other))
+    blocks.changed(tx, caller.site_id, caller.id, other)

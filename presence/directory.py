@@ -27,16 +27,16 @@ MAX_WORDS = 5
 async def directory(handler: "Handler", frame: Members) -> events.MembersOk:
     """A page of the directory, in the order of names."""
     me = handler.caller.id
-    here = [
-        entry.member
-        for entry in monitor.of(handler.node).board.visible(handler.caller.site_id)
-        if not blocks.apart(me, entry.member)
-    ]
+    here_too = monitor.of(handler.node)
+    seen = {entry.member for entry in here_too.board.visible(handler.caller.site_id)}
+    count, elsewhere = await here_too.elsewhere.visible(handler.caller.site_id, MAX_ONLINE)
+    beyond = max(0, count - len(elsewhere))
+    here = [member for member in seen | elsewhere if not blocks.apart(me, member)]
     rows, more = await database.read(_page, handler.caller, frame, here if frame.online else None)
     return events.MembersOk(
         members=[members.entry(row.sub, row.name, row.avatar, row.role, row.url) for row in rows],
         more=more,
-        online=len(here) - (me in here),
+        online=len(here) + beyond - (me in here),
         cursor=_cursor(rows[-1]) if more else UNSET,
     )
 

@@ -7,31 +7,36 @@ timer wheel; no connection has a timer of its own here.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db.models import Q
 
-from im import blocks, database, hooks
+from im import blocks, database, hooks, notes
 from im.dispatch import at_once, stored
 from im.errors import Refusal, encode
 from im.events import Choice, Presence, PresenceEvent, PresenceOk
 from im.models import Block, Member
-from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch
+from im.nodes import names
+from im.notes import Note
+from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch, Show
+from im.sessions import Visitor
 from presence.board import Board, Entry
+from presence.nodes import CHUNK, Contribution, Contributions, Elsewhere, Place, together
 
 if TYPE_CHECKING:
     from im.caller import Caller
     from im.handler import Handler
     from im.node import Node
+    from im.nodes.link import Link
     from im.transaction import Transaction
 
 TELL_S = 0.05
 """For how long changes are collected before they are told, in seconds."""
 
-Place = tuple[int, str]
+GONE = ("offline", 0)
 
 
 class Monitor:
@@ -41,8 +46,14 @@ class Monitor:
         self.node = node
         self.board = Board(int(settings.AWAY_SECONDS * 1000), int(settings.XA_SECONDS * 1000))
         self._watchers: dict[Place, set[Handler]] = defaultdict(set)
+        # By the id of the member, which blocks go by.
         self._changed: dict[Place, int] = {}
+        # Members of whom somebody here has just begun to want to know.
+        self._learning: set[Place] = set()
+        # How members were when that was last told, of those that somebody here watches.
+        self._told: dict[Place, Presence] = {}
         self._telling: asyncio.TimerHandle | None = None
+        self.elsewhere = Elsewhere(self)
 
     # who is here
 
@@ -71,7 +82,7 @@ class Monitor:
             self._settle(entry)
             if told and entry.visible:
                 entry.since = database.now_ms()
-                self._tell_soon(entry.site_id, entry.sub, member)
+                self._show(entry)
             for handler in self.node.router.handlers(member):
                 self._tell(handler, {entry.sub: entry.own()})
 
@@ -99,7 +110,7 @@ class Monitor:
             if visible and not entry.visible:
                 self._left(entry)
             else:
-                self._tell_soon(entry.site_id, entry.sub, entry.member)
+                self._show(entry)
         if entry.idle_since is None:
             self.node.wheel.cancel(("idle", entry.member))
         else:
@@ -112,17 +123,44 @@ class Monitor:
     def _left(self, entry: Entry) -> None:
         """Others no longer see the member here: remembers when, and has it told."""
         entry.since = database.now_ms()
-        self._tell_soon(entry.site_id, entry.sub, entry.member)
-        _note_seen(self.node, entry)
+        self._show(entry)
+        _note_seen(self.node, entry.site_id, [entry.member], entry.since)
+
+    def _show(self, entry: Entry) -> None:
+        place = (entry.site_id, entry.sub)
+        self.elsewhere.show(place, _contribution(entry))
+        self.changed(place, entry.member)
+
+    async def note_seen(self, members: list[int]) -> None:
+        """Notes that members were here until now, as far as nothing later is known."""
+        now = database.now_ms()
+        for site_id, ids in (await database.read(_by_site, members)).items():
+            _note_seen(self.node, site_id, ids, now)
 
     # who wants to know
 
-    def watch(self, handler: "Handler", subs: Iterable[str]) -> None:
-        """Has a connection told of these members from now on; what is about to be told is no news to it."""
+    async def watch(self, handler: "Handler", subs: Collection[str]) -> None:
+        """Has a connection told of these members from now on; how they are just now is no news to it."""
         self._tell_all()
         handler.watching = {*(handler.watching or ()), *subs}
-        for sub in subs:
-            self._watchers[handler.caller.site_id, sub].add(handler)
+        places = [(handler.caller.site_id, sub) for sub in subs]
+        for place in places:
+            if place not in self._watchers:
+                self.node.link(place[0]).enter(names.watched(*place))
+                self._learning.add(place)
+            self._watchers[place].add(handler)
+        unknown = [place for place in places if place in self._learning]
+        if unknown:
+            # From now on other nodes tell; what was before is asked for.
+            await self.node.link(handler.caller.site_id).settled()
+            await self.elsewhere.learn(unknown)
+            self._learning.difference_update(unknown)
+        for place in unknown:
+            if place in self._watchers:
+                self._changed.pop(place, None)
+                self._told[place] = self._now(place)
+        if handler.session is not None and handler.port is None:
+            handler.told = {**(handler.told or {}), **{sub: self._digest(handler, sub) for sub in subs}}
 
     def unwatch(self, handler: "Handler", subs: Iterable[str]) -> None:
         """No longer."""
@@ -133,38 +171,93 @@ class Monitor:
                 watchers.discard(handler)
                 if not watchers:
                     del self._watchers[place]
+                    self._told.pop(place, None)
+                    self.elsewhere.forget(place)
+                    self.node.link(place[0]).leave(names.watched(*place))
             if handler.watching:
                 handler.watching.discard(sub)
 
-    def seen_by(self, handler: "Handler", sub: str) -> Presence | None:
-        """How a connection's member sees another; None where that one looks gone."""
-        entry = self.board.find(handler.caller.site_id, sub)
-        if entry is None or not entry.visible or blocks.apart(handler.caller.id, entry.member):
-            return None
-        return entry.public()
+    def watches(self, place: Place) -> bool:
+        """Whether somebody here wants to know of a member."""
+        return place in self._watchers
+
+    def places(self) -> list[Place]:
+        """All members of whom somebody here wants to know."""
+        return list(self._watchers)
+
+    def names(self, link: "Link") -> list[str]:
+        """The same, as a link's directory names them."""
+        return [names.watched(*place) for place in self._watchers if self.node.link(place[0]) is link]
+
+    def grace(self, place: Place) -> float:
+        """The grace time of a member that is watched here, in seconds."""
+        return max((handler.caller.site.grace for handler in self._watchers.get(place, ())), default=0.0)
+
+    def contributions(self) -> list[tuple[int, str, Contribution]]:
+        """How the members are that are seen here, each with its site and sub."""
+        found = ((entry, _contribution(entry)) for entry in self.board.all())
+        return [(entry.site_id, entry.sub, mine) for entry, mine in found if mine]
+
+    def seen_by(self, handler: "Handler", sub: str, others: Iterable[Contribution] | None = None) -> Presence | None:
+        """How a connection's member sees another; None where that one looks gone.
+
+        Args:
+            others: what other nodes contribute, if it is not a member that is watched here.
+        """
+        seen = self._together((handler.caller.site_id, sub), others)
+        return seen.public() if seen and not blocks.apart(handler.caller.id, seen.member) else None
 
     def blocks_changed(self, owner: int, member: int) -> None:
         """Two no longer see each other, or do again."""
         for one, other in ((owner, member), (member, owner)):
-            entry = self.board.entry(one)
-            if entry is None or not entry.visible:
-                continue
             for handler in self.node.router.handlers(other):
-                if entry.sub in (handler.watching or ()):
-                    self._tell(handler, {entry.sub: self.seen_by(handler, entry.sub) or _gone_now()})
+                for sub in handler.watching or ():
+                    seen = self._together((handler.caller.site_id, sub))
+                    if seen and seen.member == one:
+                        self._tell(handler, {sub: self.seen_by(handler, sub) or _gone_now()})
+
+    # sessions between two reads
+
+    async def moved(self, handler: "Handler", watching: list[str]) -> None:
+        """A session has come from another node: it goes on watching."""
+        told, handler.told = handler.told, None
+        await self.watch(handler, watching)
+        handler.told = told
+
+    def detached(self, handler: "Handler") -> None:
+        """A session is no longer read: remembers how those were that it watches, and the member itself."""
+        handler.told = {sub: self._digest(handler, sub) for sub in handler.watching or ()}
+        handler.told[""] = self._own_digest(handler)
 
     def attached(self, handler: "Handler") -> None:
-        """A session reads again: what changed while it did not is told as it is now."""
-        missed, handler.missed = handler.missed, None
-        if missed:
-            me = self.board.entry(handler.caller.id)
-            own = {me.sub: me.own()} if me and me.sub in missed else {}
-            self._tell(handler, {sub: self.seen_by(handler, sub) or _gone_now() for sub in missed} | own)
+        """A session is read again: what has changed since is told as it is now."""
+        told, handler.told = handler.told or {}, None
+        news = {}
+        for sub in handler.watching or ():
+            if self._digest(handler, sub) != tuple(told.get(sub, GONE)):
+                news[sub] = self.seen_by(handler, sub) or _gone_now()
+        me = self.board.entry(handler.caller.id)
+        if me and "" in told and self._own_digest(handler) != tuple(told[""]):
+            news[me.sub] = me.own()
+        if news:
+            self._tell(handler, news)
 
-    def _tell_soon(self, site_id: int, sub: str, member: int) -> None:
-        if self._telling is None:
-            self._telling = self.node.loop.call_later(TELL_S, self._tell_all)
-        self._changed[site_id, sub] = member
+    def _digest(self, handler: "Handler", sub: str) -> tuple[str, int]:
+        seen = self.seen_by(handler, sub)
+        return (seen.show, seen.since) if seen else GONE
+
+    def _own_digest(self, handler: "Handler") -> tuple[str, int]:
+        me = self.board.entry(handler.caller.id)
+        return (f"{me.choice.show} {me.choice.status}", 0) if me else GONE
+
+    # telling
+
+    def changed(self, place: Place, member: int) -> None:
+        """A member may look different now, here or on another node."""
+        if place in self._watchers:
+            if self._telling is None:
+                self._telling = self.node.loop.call_later(TELL_S, self._tell_all)
+            self._changed[place] = member
 
     def _tell_all(self) -> None:
         changed, self._changed = self._changed, {}
@@ -173,31 +266,34 @@ class Monitor:
             self._telling = None
         news: dict[Handler, list[Place]] = defaultdict(list)
         for place, member in changed.items():
-            for handler in self._watchers.get(place, ()):
+            if place not in self._watchers:
+                continue
+            now, told = self._now(place), self._told.get(place)
+            if told and (now == told or now.show == told.show == "offline"):
+                continue
+            self._told[place] = now
+            for handler in self._watchers[place]:
                 if not blocks.apart(handler.caller.id, member):
                     news[handler].append(place)
         encoded: dict[tuple[Place, ...], bytes] = {}
         for handler, places in news.items():
             key = tuple(places)
-            if handler.port is None:
-                self._miss(handler, (sub for _, sub in places))
-                continue
             if key not in encoded:
-                encoded[key] = encode(PresenceEvent(members={sub: self._public(site, sub) for site, sub in places}))
+                encoded[key] = encode(PresenceEvent(members={sub: self._told[site, sub] for site, sub in places}))
             handler.tell(encoded[key])
 
-    def _public(self, site_id: int, sub: str) -> Presence:
-        entry = self.board.find(site_id, sub)
-        return entry.public() if entry else _gone_now()
+    def _together(self, place: Place, others: Iterable[Contribution] | None = None) -> Contribution | None:
+        entry = self.board.find(*place)
+        mine = _contribution(entry) if entry else None
+        theirs = self.elsewhere.of(place) if others is None else others
+        return together([*theirs, mine] if mine else theirs)
+
+    def _now(self, place: Place) -> Presence:
+        seen = self._together(place)
+        return seen.public() if seen else _gone_now()
 
     def _tell(self, handler: "Handler", presence: dict[str, Presence]) -> None:
-        if handler.port is None:
-            self._miss(handler, presence)
-        else:
-            handler.tell(encode(PresenceEvent(members=presence)))
-
-    def _miss(self, handler: "Handler", subs: Iterable[str]) -> None:
-        handler.missed = {*(handler.missed or ()), *subs}
+        handler.tell(encode(PresenceEvent(members=presence)))
 
 
 def _gone_now() -> Presence:
@@ -216,30 +312,67 @@ def _start(node: "Node") -> None:
 
 hooks.started.append(_start)
 hooks.arrived.append(lambda handler, choice: of(handler.node).arrived(handler, choice))
+hooks.moved.append(lambda handler, watching: of(handler.node).moved(handler, watching))
+hooks.detached.append(lambda handler: of(handler.node).detached(handler))
 hooks.attached.append(lambda handler: of(handler.node).attached(handler))
 hooks.departed.append(lambda handler: of(handler.node).departed(handler))
 hooks.blocks_changed.append(lambda node, owner, member: of(node).blocks_changed(owner, member))
+hooks.linked.append(lambda link: of(link.node).elsewhere.linked(link))
+hooks.nodes_gone.append(lambda link, nodes: of(link.node).elsewhere.gone(link, nodes))
 
 
-def _note_seen(node: "Node", entry: Entry) -> None:
+def _contribution(entry: Entry) -> Contribution | None:
+    """What this node contributes to how a member is seen."""
+    if not entry.visible:
+        return None
+    return Contribution(entry.rank, entry.shown, entry.choice.status, entry.since, entry.member)
+
+
+def _by_site(members: list[int]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for start in range(0, len(members), CHUNK):
+        rows = Member.objects.filter(id__in=members[start : start + CHUNK])
+        for site_id, id in rows.values_list("site_id", "id"):
+            found[site_id].append(id)
+    return found
+
+
+def _note_seen(node: "Node", site_id: int, members: list[int], at: int) -> None:
     def note(tx: "Transaction") -> None:
-        Member.objects.filter(site=entry.site_id, id=entry.member).update(seen=entry.since)
+        for start in range(0, len(members), CHUNK):
+            here = Member.objects.filter(site=site_id, id__in=members[start : start + CHUNK])
+            here.filter(seen__lt=at).update(seen=at)
 
-    node.journal.note(entry.site_id, note)
+    node.journal.note(site_id, note)
 
 
 @stored(PresenceSet)
 def set_presence(tx: "Transaction", caller: "Caller", origin: "Handler", frame: PresenceSet) -> None:
     """Keeps the member's choice and shows it to others and to its own pages."""
     Member.objects.filter(site=caller.site_id, id=caller.id).update(show=frame.show, status=frame.status)
-    choice = Choice(show=frame.show, status=frame.status)
-    tx.after(lambda: of(origin.node).choose(caller.id, choice))
+    tx.note(Note("choice", (caller.id, frame.show, frame.status), (names.member(caller.id),)))
+
+
+@notes.on("choice")
+def _chosen(node: "Node", member: int, show: Show, status: str) -> None:
+    of(node).choose(member, Choice(show=show, status=status))
 
 
 @at_once(PresenceIdle)
 def set_idle(handler: "Handler", frame: PresenceIdle) -> None:
     """Notes whether a page has input."""
-    of(handler.node).idle(handler, frame.on)
+    if isinstance(handler, Visitor):
+        handler.idle = frame.on
+        handler.tell_home("idle", frame.on)
+    else:
+        of(handler.node).idle(handler, frame.on)
+    handler.node.sessions.keep(handler)
+
+
+@notes.on("session.idle")
+def _idle_at_home(node: "Node", id: str, on: bool) -> None:
+    if handler := node.sessions.here(id):
+        of(node).idle(handler, on)
 
 
 @at_once(PresenceWatch)
@@ -250,22 +383,48 @@ async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
         Refusal: `forbidden` where a connection would watch more than `MAX_WATCH` members.
     """
     monitor = of(handler.node)
+    site_id = handler.caller.site_id
     subs = dict.fromkeys(frame.members)
     if len(subs.keys() | (handler.watching or set())) > MAX_WATCH:
         raise Refusal("forbidden", f"A connection watches at most {MAX_WATCH} members.")
-    monitor.watch(handler, subs)
-    seen = await database.read(_seen, handler.caller.site_id, handler.caller.id, list(subs))
+    others: dict[Place, Contributions] = {}
+    if isinstance(handler, Visitor):
+        handler.watching = {*(handler.watching or ()), *subs}
+        handler.tell_home("watch", list(subs))
+        others = await monitor.elsewhere.look((site_id, sub) for sub in subs)
+    else:
+        await monitor.watch(handler, subs)
+    handler.node.sessions.keep(handler)
+    seen = await database.read(_seen, site_id, handler.caller.id, list(subs))
     presence = {}
     for sub in subs:
         away = Presence(show="offline", status="", since=seen.get(sub, 0))
-        presence[sub] = monitor.seen_by(handler, sub) or away
+        theirs = others[site_id, sub].values() if (site_id, sub) in others else None
+        presence[sub] = monitor.seen_by(handler, sub, theirs) or away
     return PresenceOk(presence=presence)
+
+
+@notes.on("session.watch")
+def _watch_at_home(node: "Node", id: str, subs: list[str]) -> None:
+    if handler := node.sessions.here(id):
+        node.spawn(of(node).watch(handler, subs))
 
 
 @at_once(PresenceUnwatch)
 def unwatch(handler: "Handler", frame: PresenceUnwatch) -> None:
     """Has the connection no longer told."""
-    of(handler.node).unwatch(handler, frame.members)
+    if isinstance(handler, Visitor):
+        handler.watching = (handler.watching or set()) - set(frame.members)
+        handler.tell_home("unwatch", frame.members)
+    else:
+        of(handler.node).unwatch(handler, frame.members)
+    handler.node.sessions.keep(handler)
+
+
+@notes.on("session.unwatch")
+def _unwatch_at_home(node: "Node", id: str, subs: list[str]) -> None:
+    if handler := node.sessions.here(id):
+        of(node).unwatch(handler, subs)
 
 
 def _seen(site_id: int, viewer: int, subs: list[str]) -> dict[str, int]:

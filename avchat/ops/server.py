@@ -129,7 +129,7 @@ async def _end(server: Server) -> None:
         running.drain()
         await asyncio.sleep(DRAIN_S)
         await asyncio.to_thread(clock.stop)
-        await asyncio.to_thread(running.journal.stop)
+        await running.close()
         server.stop()
 
 

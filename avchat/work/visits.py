@@ -1,8 +1,9 @@
 """Visits: when the members whom mail may reach come and go, as far as the mail needs to know.
 
 Only of sites that mail. A member's coming is noted once, not with every page: as long as it is here, it stays noted.
-A node that dies cannot say that its members are gone; so a coming is good for a day, and is noted again after half
-of one.
+A member that leaves one node and is on another is not gone; that one will note it. A node that dies cannot say that
+its members are gone, and one that cannot ask the others does not; so a coming is good for a day, and is noted again
+after half of one.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from avchat.work.models import Subscriber
 from im import database, hooks
 from im.models import Member
+from im.nodes import names
+from im.nodes.directory import Unreachable
 
 if TYPE_CHECKING:
     from im.events import Choice
@@ -28,6 +31,7 @@ def listen() -> None:
     """From now on, comings and goings are noted."""
     hooks.arrived.append(_arrived)
     hooks.gone.append(_gone)
+    hooks.departed.append(_departed)
 
 
 def _arrived(handler: "Handler", choice: "Choice") -> None:
@@ -44,8 +48,24 @@ def _arrived(handler: "Handler", choice: "Choice") -> None:
     handler.node.journal.note(caller.site_id, note)
 
 
+def _departed(handler: "Handler") -> None:
+    # A node that ends does not wait for grace times: who comes back elsewhere is noted there.
+    if handler.node.draining and not handler.node.router.handlers(handler.caller.id):
+        _gone(handler.node, handler.caller.site_id, handler.caller.id)
+
+
 def _gone(node: "Node", site_id: int, member: int) -> None:
-    if _of(node).pop(member, None) is None:
+    if _of(node).pop(member, None) is not None:
+        node.spawn(_note_gone(node, site_id, member))
+
+
+async def _note_gone(node: "Node", site_id: int, member: int) -> None:
+    link = node.link(site_id)
+    try:
+        located = await link.directory.locate([names.member(member)], link.others)
+    except Unreachable:
+        return
+    if any(located.values()):
         return
     now = database.now_ms()
 

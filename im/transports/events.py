@@ -12,7 +12,7 @@ from im import cursor
 from im.errors import Refusal
 from im.handler import Handler
 from im.transports.base import Outbox
-from im.transports.http import NO_SESSION, SessionConsumer
+from im.transports.http import SessionConsumer
 
 KEEP_ALIVE_S = 20.0
 """How long a stream is silent at the most, in seconds, so that proxies keep it and a dead one is noticed."""
@@ -31,24 +31,23 @@ class EventsConsumer(SessionConsumer):
 
     async def answer(self) -> None:
         """Becomes the session's port."""
-        handler = self.session()
-        self.before = handler.version
+        handler = await self.session()
         self.query = parse_qs(self.scope["query_string"].decode("latin-1"))
         accept = self.header(b"accept") or ""
         at = self._cursor(handler)
         if "text/event-stream" in accept:
-            await self._stream(handler, at, b"text/event-stream; charset=utf-8", b": \n\n", self._as_event)
+            await self._stream(at, b"text/event-stream; charset=utf-8", b": \n\n", self._as_event)
         elif "application/x-ndjson" in accept:
-            await self._stream(handler, at, b"application/x-ndjson", b"\n", _as_line)
+            await self._stream(at, b"application/x-ndjson", b"\n", _as_line)
         else:
-            await self._poll(handler, at)
+            await self._poll(at)
 
     def gone(self) -> None:
         """The client is gone: what a poll has collected and not sent is the next one's."""
-        if self.handler is not None:
-            if not self.answered and self.handler.port is self:
-                self.handler.version = self.before
-            self._release()
+        self.node.wheel.cancel(self)
+        if self.handler is not None and self.handler.port is self:
+            self._detach(None if self.answered else self.before)
+            self.node.sessions.keep(self.handler)
 
     def _cursor(self, handler: Handler) -> int | None:
         """Where the client wants to go on from, if it says so and the position is one of this site."""
@@ -56,38 +55,35 @@ class EventsConsumer(SessionConsumer):
         at = cursor.parse(named) if named else None
         return at.version if at and at.epoch == handler.epoch and not at.expired else None
 
-    def _release(self) -> None:
-        self.node.wheel.cancel(self)
-        if self.handler is not None and self.handler.port is self:
-            self.handler.detach(self)
-            self.node.pause_session(self.handler.session or "")
-
-    async def _attach(self, handler: Handler, at: int | None) -> None:
-        self.handler = handler
-        self.node.resume_session(handler.session or "")
-        try:
-            await handler.attach(self, at)
-        except BaseException:
-            self._release()
-            raise
-        if handler.session not in self.node.sessions:
-            raise NO_SESSION
+    async def _attach(self, at: int | None) -> None:
+        self.handler, self.before = await self.node.sessions.attach(self.id, self, at)
         if self.node.draining:
-            self.node.dismiss(handler)
+            self.node.dismiss(self.handler)
+
+    def _detach(self, version: int | None = None) -> None:
+        self.node.wheel.cancel(self)
+        if self.handler is not None:
+            self.node.sessions.detach(self.handler, self, version)
+
+    async def _save(self) -> None:
+        if self.handler is not None:
+            await self.node.sessions.save(self.handler)
 
     # streams
 
-    async def _stream(self, handler: Handler, at: int | None, kind: bytes, silence: bytes, form: Form) -> None:
+    async def _stream(self, at: int | None, kind: bytes, silence: bytes, form: Form) -> None:
         self.form = form
         self.outbox = Outbox(self._flush_stream)
         # What a stream was given is on its way; what is lost there the client names by its cursor.
         self.answered = True
         self.head: bytes | None = kind
-        await self._attach(handler, at)
+        await self._attach(at)
         self._beat(silence)
 
     def _beat(self, silence: bytes) -> None:
         self.outbox.put(silence)
+        if self.handler is not None:
+            self.node.sessions.keep(self.handler)
         self.node.wheel.set(self, KEEP_ALIVE_S, partial(self._beat, silence))
 
     def _as_event(self, data: bytes, version: int | None) -> bytes:
@@ -102,16 +98,17 @@ class EventsConsumer(SessionConsumer):
             kind, self.head = self.head, None
             await self.begin(200, kind, [(b"x-accel-buffering", b"no")])
         if closing:
-            self._release()
+            self._detach()
+            await self._save()
         await self.send({"type": "http.response.body", "body": b"".join(parts), "more_body": not closing})
 
     # long poll
 
-    async def _poll(self, handler: Handler, at: int | None) -> None:
+    async def _poll(self, at: int | None) -> None:
         wait = self._wait()
         self.form = _as_it_is
         self.outbox = Outbox(self._flush_poll)
-        await self._attach(handler, at)
+        await self._attach(at)
         if wait:
             self.node.wheel.set(self, wait, self._end_poll)
         else:
@@ -119,7 +116,7 @@ class EventsConsumer(SessionConsumer):
 
     def _end_poll(self) -> None:
         """Answers with what there is; what comes from now on is the next request's."""
-        self._release()
+        self._detach()
         self.outbox.close(True)
 
     def _wait(self) -> int:
@@ -131,7 +128,9 @@ class EventsConsumer(SessionConsumer):
     async def _flush_poll(self, parts: list[bytes], closing: bool | None) -> None:
         if not self.answered:
             self.answered = True
-            self._release()
+            self._detach()
+            # Before the answer: the next request may come to another node.
+            await self._save()
             await self.respond(200, b"[" + b",".join(parts) + b"]")
 
     # the handler's port

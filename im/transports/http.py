@@ -37,7 +37,6 @@ STATUS = {
     "rate-limited": 429,
     "unavailable": 503,
 }
-NO_SESSION = Refusal("not-found", "There is no such session.")
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -120,16 +119,22 @@ class HttpConsumer(Consumer):
 class SessionConsumer(HttpConsumer):
     """A request to a session that there is."""
 
-    def session(self) -> Handler:
-        """The session's handler.
+    @property
+    def id(self) -> str:
+        """The session's."""
+        return str(self.scope["url_route"]["kwargs"]["session"])
+
+    async def session(self) -> Handler:
+        """The handler that answers the session's frames here.
 
         Raises:
             Refusal: `not-found` for an unknown or ended one, `forbidden` for a page of an origin not listed.
         """
-        handler = self.node.sessions.get(self.scope["url_route"]["kwargs"]["session"])
-        if handler is None:
+        try:
+            handler = await self.node.sessions.find(self.id)
+        except Refusal:
             self.readable = True
-            raise NO_SESSION
+            raise
         self.readable = handler.caller.site.admits(self.origin)
         if not self.readable:
             raise Refusal("forbidden", "Pages of this origin may not open this site's chat.")
@@ -145,7 +150,7 @@ class BeginConsumer(HttpConsumer):
     async def answer(self) -> None:
         """Lets the client in."""
         await self._find_site()
-        if wait := self.node.connections.take(self.address):
+        if wait := await self.node.rates.connections.take(self.address):
             raise Refusal("rate-limited", "Too many connections from your address.", retry_ms=wait)
         if self.node.draining:
             raise Refusal("unavailable", "This node is ending.", retry_ms=1000)
@@ -154,7 +159,7 @@ class BeginConsumer(HttpConsumer):
         begun = welcomed.up_to
         if welcomed.reply.resumed and (at := cursor.parse(welcomed.reply.cursor)):
             begun = at.version
-        welcomed.reply.session = self.node.begin_session(welcomed.handler, begun)
+        welcomed.reply.session = await self.node.sessions.begin(welcomed.handler, begun)
         await self.respond(200, encode(welcomed.reply))
 
     async def _find_site(self) -> None:
@@ -174,8 +179,7 @@ class EndConsumer(SessionConsumer):
 
     async def answer(self) -> None:
         """Ends the session."""
-        handler = self.session()
-        self.node.end_session(handler.session or "")
+        await self.node.sessions.end(await self.session())
         await self.respond(204, b"")
 
 
@@ -187,7 +191,7 @@ class FramesConsumer(SessionConsumer):
 
     async def answer(self) -> None:
         """Has the frames take effect in order. A client that is cut off asks again, with the same keys."""
-        handler = self.session()
+        handler = await self.session()
         frames = self._frames()
         if len(frames) > MAX_FRAMES:
             raise Refusal("too-large", f"At most {MAX_FRAMES} frames in one request.")
@@ -199,13 +203,14 @@ class FramesConsumer(SessionConsumer):
             answered.release()
 
         for index, frame in enumerate(frames):
-            if handler.session not in self.node.sessions:
+            if handler.gone:
                 # Ended by a frame before this one (flooding, bad frames).
                 answered.release()
             else:
                 handler.on_frame(frame, partial(answer, index))
         for _ in frames:
             await answered.acquire()
+        await self.node.sessions.settled()
         await self.respond(200, b"[" + b",".join(data for data in answers if data is not None) + b"]")
 
     def _frames(self) -> list[bytes]:

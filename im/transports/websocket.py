@@ -40,7 +40,7 @@ class WebSocketConsumer(Consumer):
         offered = self.scope.get("subprotocols", [])
         chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
         await self.send({"type": "websocket.accept", "subprotocol": chosen})
-        if wait := self.node.connections.take(self.address):
+        if wait := await self.node.rates.connections.take(self.address):
             refusal = Refusal("rate-limited", "Too many connections from your address.", retry_ms=wait)
             self._refuse(refusal)
         elif self.node.draining:

@@ -1,6 +1,5 @@
 """Fixtures for units: each test begins with an empty memory."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -24,7 +23,7 @@ async def node(transactional_db: None) -> AsyncIterator[Node]:
     """A node in this process, with a journal of its own."""
     running = Node()
     yield running
-    await asyncio.to_thread(running.journal.stop)
+    await running.close()
     # The readers keep their connections; those of a test end with it.
     for _ in range(database.READERS):
         await database.read(connections.close_all)

@@ -9,11 +9,12 @@ from django.db import OperationalError
 
 from avchat.tenants.models import Site
 from im import database, journal, transaction
+from im.commit import Event
 from im.errors import Refusal
 from im.journal import Write
 from im.models import Conversation, Member, Message, SiteVersion
 from im.node import Node
-from im.transaction import Event, Transaction
+from im.transaction import Transaction
 from tests.support.desk import Desk
 
 
@@ -127,7 +128,9 @@ async def test_an_answer_comes_before_what_it_causes_and_events_in_the_order_of_
     node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(node.journal, "_route", lambda event: told.append(f"event {event.version}"))
+    monkeypatch.setattr(
+        node.journal, "_publish", lambda commit: told.extend(f"event {event.version}" for event in commit.events)
+    )
 
     def emitting(tx: Transaction) -> str:
         version = tx.next_version(site.pk)

@@ -97,3 +97,31 @@ async def test_a_members_address_is_kept_and_shown_to_nobody(node: Node, mailing
     told = [await bob.ask("members", ids=["ann"]), await bob.ask("conversations"), sent]
     assert "ann@example.org" not in f"{told} {ann.frames} {bob.frames}"
     assert '"Ann"' in str(told).replace("'", '"')
+
+
+async def test_who_is_on_another_node_is_not_gone(node: Node, mailing: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = Desk(node, mailing, "ann", "ann@example.org")
+    await ann.sit()
+    await rows(bool)
+    asked = asyncio.Event()
+
+    async def locate(names: list[str], nodes: object) -> dict[str, set[str]]:
+        asked.set()
+        return {"other": set(names)}
+
+    monkeypatch.setattr(node.link(mailing.pk).directory, "locate", locate)
+    ann.stand()
+    await asyncio.wait_for(asked.wait(), PATIENCE_S)
+    await settled(node, mailing)
+    assert (await rows(bool))[0].went == 0
+
+
+async def test_a_node_that_ends_does_not_wait_for_grace_times(node: Node, site: Site) -> None:
+    await database.read(lambda: Site.objects.filter(pk=site.pk).update(digest_since=1, grace=3600))
+    directory.forget()
+    ann = Desk(node, site, "ann", "ann@example.org")
+    await ann.sit()
+    await rows(bool)
+    node.drain()
+    ann.stand()
+    await rows(lambda found: found[0].went > 0)

@@ -1,0 +1,56 @@
+"""What a write stored, as it is handed on: to the handlers of this node, and over the bus to those of others."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+
+from im.nodes import names
+
+
+class Event(msgspec.Struct, array_like=True):
+    """Frames of a version: to each group of members (database ids) the same bytes.
+
+    `origin`: the connection that gets none of them, on its own node; `session`: its HTTP session, where it is of
+    one, on every node. A frame without bytes was left out on its way to a node that seemed to have nobody for it.
+    """
+
+    site_id: int
+    version: int
+    frames: Sequence[tuple[Collection[int], bytes | None]]
+    origin: Any = None
+    session: str = ""
+
+    def is_from(self, handler: Any) -> bool:
+        """Whether a connection is the one that made the change."""
+        if handler is self.origin:
+            return True
+        return handler.session is not None and handler.session == (self.session or _session(self.origin))
+
+
+class Commit(msgspec.Struct, array_like=True, tag="c"):
+    """A write's changes of a site, from its version `base` on up to `last`."""
+
+    site_id: int
+    base: int
+    last: int
+    events: list[Event]
+
+    def names(self) -> tuple[str, ...]:
+        """By what a node that may need it is found."""
+        members = {member for event in self.events for ids, _ in event.frames for member in ids}
+        return (names.site(self.site_id), *map(names.member, members))
+
+    def trimmed(self, has: set[str]) -> "Commit":
+        """As a node with these names needs it: without the bytes for which it has nobody."""
+        events = []
+        for event in self.events:
+            frames = [
+                (list(ids), data if any(names.member(id) in has for id in ids) else None) for ids, data in event.frames
+            ]
+            events.append(Event(event.site_id, event.version, frames, None, event.session or _session(event.origin)))
+        return Commit(self.site_id, self.base, self.last, events)
+
+
+def _session(origin: Any) -> str:
+    return getattr(origin, "session", None) or ""

@@ -1,0 +1,170 @@
+"""Feeds: a site's stored changes, handed on by a node in the order of versions, each once, and none left out.
+
+Changes come as commits, from this node's journal at once and from other nodes over the bus, which may lose, delay,
+double and reorder. A commit says from which version to which it leads. One that begins where the feed stands is
+handed on; one from before is known; one from later is held back until what lies between has come. What does not
+come within `GAP_S`, or what the site's stored version shows to be missing, is fetched from the database.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from im import blocks, database, replay, rosters
+from im.commit import Commit
+from im.transaction import Blocks, read_blocks
+
+if TYPE_CHECKING:
+    from im.handler import Handler
+    from im.node import Node
+
+logger = logging.getLogger(__name__)
+
+GAP_S = 0.1
+"""How long a feed waits for what is missing before it is fetched, in seconds."""
+HELD = 5_000
+"""Commits that are held back at the most; beyond it, the database is quicker."""
+
+
+class Feed:
+    """One site on one node. Lives as long as the site has handlers there."""
+
+    __slots__ = ("_held", "_node", "_repairing", "_site_id", "_timer", "_wanted", "users", "version")
+
+    def __init__(self, node: "Node", site_id: int) -> None:
+        self.users = 0
+        # Up to where all was handed on; None until the first hello has read where that is.
+        self.version: int | None = None
+        self._node = node
+        self._site_id = site_id
+        self._held: dict[int, Commit] = {}
+        self._wanted = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._repairing = False
+
+    def begin(self, version: int) -> None:
+        """The first hello has read the site as of this version."""
+        if self.version is None:
+            self.version = version
+            self._go_on()
+
+    def take(self, commit: Commit) -> None:
+        """Hands a commit on, now or when its turn has come."""
+        if self.version is not None and commit.last <= self.version:
+            return
+        if len(self._held) < HELD:
+            self._held[commit.base] = commit
+        self._go_on()
+        if self.version is not None and commit.last > self.version:
+            self.expect(commit.last)
+
+    def expect(self, version: int) -> None:
+        """The site has got to this version: unless the feed has soon, what is missing is fetched."""
+        self._wanted = max(self._wanted, version)
+        if self.version is not None and self._wanted > self.version and self._timer is None and not self._repairing:
+            self._timer = self._node.loop.call_later(GAP_S, self._late)
+
+    def close(self) -> None:
+        """The site has no handlers here any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._held.clear()
+        self.version = None
+
+    def _go_on(self) -> None:
+        while self.version is not None and not self._repairing and (commit := self._held.pop(self.version, None)):
+            if commit.last <= self.version:
+                continue
+            if self._lacks(commit):
+                self._held[commit.base] = commit
+                self.expect(commit.last)
+                return
+            self.version = commit.last
+            for event in commit.events:
+                guarded(self._node.router.route, event)
+
+    def _lacks(self, commit: Commit) -> bool:
+        """Whether frames were left out that somebody here should get: it came after the sender had looked."""
+        handlers = self._node.router.handlers
+        left_out = (ids for event in commit.events for ids, data in event.frames if data is None)
+        return any(handlers(member) for ids in left_out for member in ids)
+
+    def _late(self) -> None:
+        self._timer = None
+        if self.version is not None and self.version < self._wanted:
+            self._repairing = True
+            self._node.spawn(self._repair())
+
+    async def _repair(self) -> None:
+        """Fetches what is missing. If the process dies meanwhile, its clients resume elsewhere."""
+        begin = self.version or 0
+        present = self._node.router.members(self._site_id)
+        try:
+            missed = await database.read(_missed, self._site_id, begin, present)
+        except Exception as error:
+            # The site's version is looked at again and again, so that this is tried again.
+            logger.warning("What site %s has missed could not be fetched: %s", self._site_id, error)
+            missed = None
+        self._repairing = False
+        if self.version is None:
+            return
+        if missed is not None:
+            self._catch_up(missed)
+        self._go_on()
+        self.expect(self._wanted)
+
+    def _catch_up(self, missed: "_Missed") -> None:
+        assert self.version is not None
+        made = [event for commit in self._held.values() for event in commit.events]
+        for key in missed.reshaped:
+            rosters.forget(key)
+        for member, known in missed.blocks.items():
+            blocks.update(member, known)
+        for member, changes in missed.changes.items():
+            for handler in self._node.router.handlers(member):
+                own = {event.version for event in made if event.is_from(handler)}
+                guarded(_write, handler, changes, own)
+        self.version = max(self.version, missed.version)
+        self._held = {base: commit for base, commit in self._held.items() if commit.last > self.version}
+
+
+def _write(handler: "Handler", changes: list[replay.Change] | None, own: set[int]) -> None:
+    if changes is None:
+        # It missed too much: its client begins anew.
+        handler.node.dismiss(handler)
+        return
+    for version, data in changes:
+        if version in own:
+            handler.skip(version)
+        else:
+            handler.deliver(version, data)
+
+
+class _Missed(NamedTuple):
+    version: int
+    changes: dict[int, list[replay.Change] | None]
+    reshaped: list[str]
+    blocks: dict[int, Blocks]
+
+
+def _missed(site_id: int, begin: int, present: Iterable[int]) -> _Missed:
+    with database.snapshot():
+        position = replay.position(site_id)
+        touched = replay.touched(site_id, begin, frozenset(present))
+        changes: dict[int, list[replay.Change] | None] = {}
+        for member in touched.members:
+            try:
+                changes[member] = replay.since(site_id, member, begin, position.epoch)
+            except replay.TooMuch:
+                changes[member] = None
+        known = {member: read_blocks(site_id, member) for member in present} if touched.blocks else {}
+        return _Missed(position.version, changes, touched.reshaped, known)
+
+
+def guarded(function: Callable[..., object], *args: Any) -> None:
+    """What goes wrong in telling one must not keep anything from the others."""
+    try:
+        function(*args)
+    except Exception:
+        logger.exception("What was stored could not be told")

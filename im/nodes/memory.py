@@ -1,0 +1,106 @@
+"""The directory in memory, for the nodes of one process: the embedded default, where there is one."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from im.limits import Buckets
+from im.nodes.directory import OWN, Pulse
+
+
+class Hub:
+    """What the directories of one process share."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, set[str]] = {}
+        self.books: dict[str, dict[str, dict[str, bytes]]] = {}
+        self.sessions: dict[str, tuple[dict[str, bytes], deque[int]]] = {}
+        self.buckets: dict[tuple[float, int], Buckets] = {}
+
+
+class MemoryDirectory:
+    """`im.nodes.directory.Directory` in memory. A node alone keeps no names and books: nobody asks for them."""
+
+    def __init__(self, node: str, hub: Hub | None = None) -> None:
+        self._node = node
+        self.shared = hub is not None
+        self._hub = hub or Hub()
+
+    async def beat(self) -> Pulse:
+        """Never lost, and never late."""
+        forgotten = self._node not in self._hub.names
+        self._hub.names.setdefault(self._node, set())
+        return Pulse(frozenset(self._hub.names) - {self._node}, forgotten)
+
+    async def leave(self) -> None:
+        """Forgets the node."""
+        self._hub.names.pop(self._node, None)
+        for book in self._hub.books.values():
+            book.pop(self._node, None)
+
+    async def change(self, enter: Iterable[str], leave: Iterable[str], *, afresh: bool = False) -> None:
+        """Keeps the names, if anybody could ask for them."""
+        if self.shared:
+            mine = self._hub.names.setdefault(self._node, set())
+            if afresh:
+                mine.clear()
+            mine.update(enter)
+            mine.difference_update(leave)
+
+    async def locate(self, names: list[str], nodes: Iterable[str]) -> dict[str, set[str]]:
+        """Looks the names up."""
+        return {node: self._hub.names.get(node, set()).intersection(names) for node in nodes}
+
+    async def names_of(self, node: str) -> list[str]:
+        """Of a node that is there; one that left is forgotten at once."""
+        return sorted(self._hub.names.get(node, ()))
+
+    async def write(self, book: str, fields: Mapping[str, bytes | None]) -> None:
+        """Keeps the values, if anybody could ask for them."""
+        if self.shared:
+            mine = self._hub.books.setdefault(book, {}).setdefault(self._node, {})
+            for field, value in fields.items():
+                if value is None:
+                    mine.pop(field, None)
+                else:
+                    mine[field] = value
+
+    async def read(self, book: str, fields: list[str], nodes: Iterable[str]) -> dict[str, dict[str, bytes]]:
+        """Looks the fields up."""
+        found: dict[str, dict[str, bytes]] = {}
+        for node in nodes:
+            values = self._hub.books.get(book, {}).get(node, {})
+            for field in fields:
+                if field in values:
+                    found.setdefault(field, {})[node] = values[field]
+        return found
+
+    async def scan(self, book: str, most: int, nodes: Iterable[str]) -> tuple[int, list[bytes]]:
+        """Goes through what there is."""
+        pages = [self._hub.books.get(book, {}).get(node, {}) for node in nodes]
+        return sum(map(len, pages)), [value for page in pages for value in list(page.values())[:most]]
+
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
+        """Keeps the fields; the node at which the session is ends it in time."""
+        self._hub.sessions.setdefault(id, ({}, deque(maxlen=OWN)))[0].update(fields)
+
+    async def add_own(self, id: str, version: int) -> None:
+        """Keeps the version."""
+        if id in self._hub.sessions:
+            self._hub.sessions[id][1].append(version)
+
+    async def session(self, id: str) -> tuple[dict[str, bytes], set[int]] | None:
+        """Looks the session up."""
+        known = self._hub.sessions.get(id)
+        return (dict(known[0]), set(known[1])) if known else None
+
+    async def drop_session(self, id: str) -> None:
+        """Forgets it."""
+        self._hub.sessions.pop(id, None)
+
+    async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:
+        """Takes from the process's own buckets."""
+        buckets = self._hub.buckets.setdefault((rate, burst), Buckets(rate, burst))
+        return buckets.take(name) if tokens else buckets.empty(name)
+
+    async def close(self) -> None:
+        """Nothing is open."""

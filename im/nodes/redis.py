@@ -1,0 +1,211 @@
+"""The directory in Redis, for nodes in several processes, on one machine or many.
+
+Keys (`<p>` is the prefix): `<p>nodes` the set of nodes; `<p>node:<n>` alive, with a life time; `<p>names:<n>` the
+names a node has; `<p>book:<book>:<n>` a hash; `<p>session:<id>` and `<p>own:<id>`; `<p>rate:<name>`. All but the
+first have a life time, so that nothing stays of a node that died.
+"""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+from im.nodes.directory import BOOK_LIFE_S, LIFE_S, OWN, Pulse, Unreachable
+
+CONNECTIONS = 50
+TIMEOUT_S = 2.0
+RENEW_BEATS = 20
+"""After how many beats the life of what a node has is renewed."""
+
+# Generic cell rate algorithm (ITU-T I.371) by the server's clock: the moment at which the bucket is full again.
+TAKE = """
+local now = redis.call('TIME')
+now = now[1] + now[2] / 1000000
+local rate, burst, tokens = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + math.max(tokens, 1) / rate
+local wait = full - now - burst / rate
+if wait > 0 then return math.ceil(wait * 1000) end
+if tokens > 0 then redis.call('SET', KEYS[1], string.format('%.6f', full), 'EX', math.ceil(full - now) + 1) end
+return 0
+"""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _reachable(call: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await call(*args, **kwargs)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unreachable(str(error)) from error
+
+    return guarded
+
+
+class RedisDirectory:
+    """`im.nodes.directory.Directory` on one Redis server."""
+
+    def __init__(self, node: str, url: str, prefix: str = "avchat:") -> None:
+        self._node = node
+        self._prefix = prefix
+        self.shared = True
+        self._books: set[str] = set()
+        self._beats = 0
+        self._redis = redis.Redis.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            health_check_interval=0,
+        )
+        self._take = self._redis.register_script(TAKE)
+
+    def _key(self, *parts: object) -> str:
+        return self._prefix + ":".join(map(str, parts))
+
+    @_reachable
+    async def beat(self) -> Pulse:
+        """One round trip, and a second one for who else is alive."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(self._key("node", self._node), "1", px=int(LIFE_S * 1000), get=True)
+            pipe.sadd(self._key("nodes"), self._node)
+            pipe.smembers(self._key("nodes"))
+            if self._beats % RENEW_BEATS == 0:
+                pipe.expire(self._key("names", self._node), BOOK_LIFE_S)
+                for book in self._books:
+                    pipe.expire(self._key("book", book, self._node), BOOK_LIFE_S)
+            before, _, members, *_ = await pipe.execute()
+        self._beats += 1
+        others = sorted(_text(name) for name in members if _text(name) != self._node)
+        alive = await self._redis.mget([self._key("node", name) for name in others]) if others else []
+        gone = [name for name, value in zip(others, alive, strict=True) if value is None]
+        if gone:
+            await self._redis.srem(self._key("nodes"), *gone)
+        return Pulse(frozenset(others) - frozenset(gone), forgotten=before is None)
+
+    @_reachable
+    async def leave(self) -> None:
+        """The others see at their next beat that the node is gone."""
+        await self._redis.srem(self._key("nodes"), self._node)
+        await self._redis.delete(self._key("node", self._node))
+
+    @_reachable
+    async def change(self, enter: Iterable[str], leave: Iterable[str], *, afresh: bool = False) -> None:
+        """In one round trip."""
+        key = self._key("names", self._node)
+        async with self._redis.pipeline(transaction=afresh) as pipe:
+            if afresh:
+                pipe.delete(key)
+            for names, command in ((list(enter), pipe.sadd), (list(leave), pipe.srem)):
+                for start in range(0, len(names), 5000):
+                    command(key, *names[start : start + 5000])
+            pipe.expire(key, BOOK_LIFE_S)
+            await pipe.execute()
+
+    @_reachable
+    async def locate(self, names: list[str], nodes: Iterable[str]) -> dict[str, set[str]]:
+        """In one round trip, with one command per node."""
+        nodes = list(nodes)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for node in nodes:
+                pipe.smismember(self._key("names", node), names)
+            answers = await pipe.execute()
+        return {
+            node: {name for name, has in zip(names, answer, strict=True) if has}
+            for node, answer in zip(nodes, answers, strict=True)
+        }
+
+    @_reachable
+    async def names_of(self, node: str) -> list[str]:
+        """For some time after its end, too."""
+        return [_text(name) for name in await self._redis.smembers(self._key("names", node))]
+
+    @_reachable
+    async def write(self, book: str, fields: Mapping[str, bytes | None]) -> None:
+        """In one round trip."""
+        key = self._key("book", book, self._node)
+        self._books.add(book)
+        put: dict[Any, Any] = {field: value for field, value in fields.items() if value is not None}
+        out = [field for field, value in fields.items() if value is None]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            if put:
+                pipe.hset(key, mapping=put)
+            if out:
+                pipe.hdel(key, *out)
+            pipe.expire(key, BOOK_LIFE_S)
+            await pipe.execute()
+
+    @_reachable
+    async def read(self, book: str, fields: list[str], nodes: Iterable[str]) -> dict[str, dict[str, bytes]]:
+        """In one round trip, with one command per node."""
+        nodes = list(nodes)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for node in nodes:
+                pipe.hmget(self._key("book", book, node), fields)
+            answers = await pipe.execute()
+        found: dict[str, dict[str, bytes]] = {}
+        for node, values in zip(nodes, answers, strict=True):
+            for field, value in zip(fields, values, strict=True):
+                if value is not None:
+                    found.setdefault(field, {})[node] = value
+        return found
+
+    @_reachable
+    async def scan(self, book: str, most: int, nodes: Iterable[str]) -> tuple[int, list[bytes]]:
+        """A command or two per node; of a large book a part."""
+        count, values = 0, []
+        for node in nodes:
+            key = self._key("book", book, node)
+            count += await self._redis.hlen(key)
+            page: Any = (await self._redis.hscan(key, 0, count=most))[1]
+            values += list(page.values())[:most]
+        return count, values
+
+    @_reachable
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
+        """In one round trip; its own versions live as long."""
+        async with self._redis.pipeline() as pipe:
+            if fields:
+                pipe.hset(self._key("session", id), mapping=dict[Any, Any](fields))
+            for kind in ("session", "own"):
+                pipe.pexpire(self._key(kind, id), int(seconds * 1000))
+            await pipe.execute()
+
+    @_reachable
+    async def add_own(self, id: str, version: int) -> None:
+        """Keeps the latest `OWN`."""
+        key = self._key("own", id)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.rpush(key, version)
+            pipe.ltrim(key, -OWN, -1)
+            pipe.expire(key, BOOK_LIFE_S)
+            await pipe.execute()
+
+    @_reachable
+    async def session(self, id: str) -> tuple[dict[str, bytes], set[int]] | None:
+        """In one round trip."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(self._key("session", id))
+            pipe.lrange(self._key("own", id), 0, -1)
+            fields, own = await pipe.execute()
+        return ({_text(name): value for name, value in fields.items()}, set(map(int, own))) if fields else None
+
+    @_reachable
+    async def drop_session(self, id: str) -> None:
+        """At once."""
+        await self._redis.delete(self._key("session", id), self._key("own", id))
+
+    @_reachable
+    async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:
+        """By a script, in one round trip."""
+        return int(await self._take(keys=[self._key("rate", name)], args=[rate, burst, tokens]))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._redis.aclose()
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,218 @@
+"""Presence across nodes: what each contributes to how a member is seen, and what this one knows of the others.
+
+A node writes down how the members are that are connected to it, and tells the nodes at which somebody wants to
+know. Here stand the contributions of other nodes, of the members that somebody here watches and of no others. The
+bus may lose what it carries, so that all of it is read again every `RESYNC_S`, when the directory was lost, and when
+a node is gone: its contributions stay for the grace time of the site.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from im import notes
+from im.events import Presence
+from im.nodes import names
+from im.nodes.directory import Unreachable
+from im.notes import Note
+
+if TYPE_CHECKING:
+    from im.node import Node
+    from im.nodes.link import Link
+    from presence.monitor import Monitor
+
+logger = logging.getLogger(__name__)
+
+RESYNC_S = 10.0
+CHUNK = 1_000
+
+Place = tuple[int, str]
+
+
+class Contribution(msgspec.Struct, array_like=True, frozen=True):
+    """How a member is, as one node sees it. `rank`: the lowest of all nodes' is how the member is."""
+
+    rank: int
+    show: str
+    status: str
+    since: int
+    member: int
+
+    def public(self) -> Presence:
+        """What others see."""
+        return Presence(show=self.show, status=self.status, since=self.since)  # type: ignore[arg-type]
+
+
+Contributions = dict[str, Contribution]
+_decoder = msgspec.msgpack.Decoder(Contribution)
+
+
+def together(contributions: Iterable[Contribution]) -> Contribution | None:
+    """How a member is, from what all nodes contribute; None where none does."""
+    return min(contributions, key=lambda each: (each.rank, -each.since), default=None)
+
+
+class Elsewhere:
+    """What a node's monitor knows of other nodes."""
+
+    def __init__(self, monitor: "Monitor") -> None:
+        self._monitor = monitor
+        self._node = monitor.node
+        self._known: dict[Place, Contributions] = {}
+        # Told since the reading that is under way began, so that it is older.
+        self._news: set[Place] = set()
+        self._reading = 0
+        # Nodes that are gone and whose grace time is not over.
+        self._going: set[str] = set()
+        if any(link.directory.shared for link in self._node.links):
+            self._node.spawn(self._watch_over())
+
+    def of(self, place: Place) -> Iterable[Contribution]:
+        """What other nodes contribute to a member that is watched here."""
+        return self._known.get(place, {}).values()
+
+    def show(self, place: Place, mine: Contribution | None) -> None:
+        """Lets other nodes know what this one contributes now."""
+        site_id, sub = place
+        link = self._node.link(site_id)
+        if link.directory.shared:
+            value = msgspec.msgpack.encode(mine) if mine else None
+            link.write(book(site_id), sub, value)
+            told = (site_id, sub, self._node.id, value)
+            link.note(Note("presence", told, (names.watched(site_id, sub),)))
+
+    def hear(self, place: Place, node: str, value: bytes | None) -> None:
+        """Another node contributes something else now."""
+        if not self._monitor.watches(place):
+            return
+        if self._reading:
+            self._news.add(place)
+        known = self._known.setdefault(place, {})
+        before = known.pop(node, None)
+        now = _decoder.decode(value) if value is not None else None
+        if now:
+            known[node] = now
+        elif not known:
+            del self._known[place]
+        if either := now or before:
+            self._monitor.changed(place, either.member)
+
+    def forget(self, place: Place) -> None:
+        """Nobody here watches the member any more."""
+        self._known.pop(place, None)
+
+    async def learn(self, places: Iterable[Place]) -> None:
+        """Asks what other nodes contribute to members that are watched here from now on, and has changes told."""
+        places = list(places)
+        if not any(self._node.link(site_id).others for site_id, _ in places):
+            return
+        self._reading += 1
+        try:
+            found = await self.look(places)
+        finally:
+            self._reading -= 1
+            news = set(self._news)
+            if not self._reading:
+                self._news.clear()
+        for place in places:
+            if place in found and place not in news and self._monitor.watches(place):
+                before = self._known.pop(place, {})
+                now = {node: one for node, one in before.items() if node in self._going} | found[place]
+                if now:
+                    self._known[place] = now
+                if now != before:
+                    self._monitor.changed(place, next(iter((now or before).values())).member)
+
+    async def look(self, places: Iterable[Place]) -> dict[Place, Contributions]:
+        """What other nodes contribute to members; without those of whom the directory does not tell just now."""
+        by_site: dict[int, list[str]] = defaultdict(list)
+        for site_id, sub in places:
+            by_site[site_id].append(sub)
+        found: dict[Place, Contributions] = {}
+        for site_id, subs in by_site.items():
+            link = self._node.link(site_id)
+            for start in range(0, len(subs), CHUNK):
+                chunk = subs[start : start + CHUNK]
+                try:
+                    values = await link.directory.read(book(site_id), chunk, link.others) if link.others else {}
+                except Unreachable:
+                    continue
+                for sub in chunk:
+                    told = values.get(sub, {})
+                    found[site_id, sub] = {node: _decoder.decode(value) for node, value in told.items()}
+        return found
+
+    async def visible(self, site_id: int, most: int) -> tuple[int, set[int]]:
+        """How many members of a site others nodes see, and (of a large site not all of) their ids."""
+        link = self._node.link(site_id)
+        try:
+            count, values = await link.directory.scan(book(site_id), most, link.others) if link.others else (0, [])
+        except Unreachable:
+            return 0, set()
+        return count, {_decoder.decode(value).member for value in values}
+
+    # faults
+
+    def linked(self, link: "Link") -> None:
+        """A directory knows nothing of this node: says again how its members are, and asks how the others' are."""
+        for site_id, sub, mine in self._monitor.contributions():
+            if self._node.link(site_id) is link:
+                link.write(book(site_id), sub, msgspec.msgpack.encode(mine))
+        self._node.spawn(self.learn(self._watched(link)))
+
+    def gone(self, link: "Link", nodes: frozenset[str]) -> None:
+        """Nodes are no longer there: their members are until the grace time is over, and then gone."""
+        self._going |= nodes
+        graces = [self._monitor.grace(place) for place in self._known if self._node.link(place[0]) is link]
+        for node in nodes:
+            self._node.wheel.set(("node", node), max(graces, default=1.0), partial(self._drop, link, node))
+        self._node.spawn(self._note_seen(link, nodes))
+
+    def _drop(self, link: "Link", node: str) -> None:
+        self._going.discard(node)
+        if node in link.others:
+            return
+        for place in [place for place, known in self._known.items() if node in known]:
+            self.hear(place, node, None)
+
+    async def _note_seen(self, link: "Link", nodes: frozenset[str]) -> None:
+        """Of the nodes that are left one notes when the members of those that are gone were last seen."""
+        if self._node.id != min({self._node.id, *link.others}):
+            return
+        for node in nodes:
+            try:
+                had = [name for name in await link.directory.names_of(node) if name.startswith("m:")]
+                if not had:
+                    continue
+                elsewhere = set().union(*(await link.directory.locate(had, link.others)).values())
+            except Unreachable:
+                continue
+            members = [int(name[2:]) for name in had if name not in elsewhere]
+            await self._monitor.note_seen([member for member in members if not self._node.router.handlers(member)])
+
+    async def _watch_over(self) -> None:
+        while True:
+            await asyncio.sleep(RESYNC_S)
+            for link in self._node.links:
+                await self.learn(self._watched(link))
+
+    def _watched(self, link: "Link") -> list[Place]:
+        return [place for place in self._monitor.places() if self._node.link(place[0]) is link]
+
+
+def book(site_id: int) -> str:
+    """The book in which the nodes write how a site's members are."""
+    return f"presence:{site_id}"
+
+
+@notes.on("presence")
+def _hear(node: "Node", site_id: int, sub: str, other: str, value: bytes | None) -> None:
+    from presence import monitor
+
+    if other != node.id:
+        monitor.of(node).elsewhere.hear((site_id, sub), other, value)
