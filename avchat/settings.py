@@ -4,6 +4,7 @@ The embedded default needs nothing but Python: SQLite, one process, caches in me
 other services by setting their addresses here.
 """
 
+from pathlib import Path
 from typing import Any
 
 from avchat.env import BASE, VAR, env, secret_key
@@ -27,6 +28,7 @@ INSTALLED_APPS = [
     "avchat.tenants",
     "im",
     "presence",
+    "avchat.work",
     "avchat.assets",
     "avchat.dashboard",
     "avchat.demo",
@@ -154,6 +156,37 @@ HELLO_SECONDS = env.float("AVCHAT_HELLO_SECONDS", default=10)
 SESSION_SECONDS = env.float("AVCHAT_SESSION_SECONDS", default=30)
 AWAY_SECONDS = env.float("AVCHAT_AWAY_SECONDS", default=300)
 XA_SECONDS = env.float("AVCHAT_XA_SECONDS", default=1800)
+
+# The work that nobody waits for: a broker of its own for Celery, or none, and then the serving process does it.
+CELERY_BROKER_URL = env.str("AVCHAT_BROKER_URL", default="") or None
+# What a killed worker had begun comes again: to another worker at once, or once it was invisible for that long.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 3, "socket_timeout": 30}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A view only nudges; where the broker is away, the schedule finds what is due.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT = 240, 300
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "celerybeat-schedule")
+# Each entry looks for what is due, so that several beats, or one that was away, do no harm. In seconds.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": f"avchat.work.tasks.{name}", "schedule": seconds, "options": {"expires": seconds}}
+    for name, seconds in {
+        "mail_digests": 30.0,
+        "write_exports": 30.0,
+        "trim_history": 600.0,
+        "count_days": 300.0,
+    }.items()
+}
+# Exports are written here: one folder for all nodes and workers.
+EXPORTS = Path(env.str("AVCHAT_EXPORTS", default=str(VAR / "exports")))
 
 # Proxies whose X-Forwarded-For is believed; from any other peer the address is the peer's own.
 TRUSTED_PROXIES = env.list("AVCHAT_TRUSTED_PROXIES", default=[])

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from avchat.tenants import directory, services, tokens
 from avchat.tenants.directory import SiteInfo
@@ -183,6 +183,7 @@ def _prove(frame: Hello, origin: str | None) -> _Proof:
             token, claims = tokens.mint_guest(site, frame.guest.name)
     except tokens.TokenError as error:
         raise Refusal("unauthorized", str(error)) from None
+    claims = structs.replace(claims, origin=origin or "")
     return _Proof(site, claims, token, members.find(site, claims))
 
 

@@ -30,6 +30,9 @@ attached: list[Callable[["Handler"], None]] = []
 departed: list[Callable[["Handler"], None]] = []
 """A connection is gone for good."""
 
+gone: list[Callable[["Node", int, int], None]] = []
+"""(node, site, member): the member's last connection is gone, and none came within the grace time."""
+
 blocks_changed: list[Callable[["Node", int, int], None]] = []
 """(node, owner, member): one has blocked the other, or no longer does."""
 

@@ -17,6 +17,7 @@ from im.errors import Refusal
 from im.models import Member, MemberWord
 from im.transaction import Transaction
 
+WEB_ORIGIN = re.compile(r"https?://[^\s/?#]{1,280}", re.IGNORECASE)
 ENTRY = ("sub", "name", "avatar", "role", "url")
 
 
@@ -30,6 +31,8 @@ class Profile(Struct, frozen=True):
     role: str
     url: str
     groups: list[str]
+    email: str
+    origin: str
 
     @property
     def entry(self) -> events.Member:
@@ -134,10 +137,13 @@ def _name(site_id: int, sub: str) -> str:
 
 
 def _profile(claims: Claims) -> dict[str, object]:
-    return {
+    # The origin is only for the link in a member's mails; a page without one says nothing about it.
+    from_where = {"origin": claims.origin} if claims.email and WEB_ORIGIN.fullmatch(claims.origin) else {}
+    return from_where | {
         "name": claims.name,
         "avatar": claims.avatar,
         "url": claims.url,
         "role": claims.role,
         "groups": list(claims.groups),
+        "email": claims.email,
     }

@@ -45,6 +45,8 @@ class Member(models.Model):
     url = models.CharField(max_length=500, blank=True, default="")
     role = models.CharField(max_length=12, default="member")
     groups = models.JSONField(default=list)
+    email = models.CharField(max_length=254, blank=True, default="", help_text="For mails; never shown to others.")
+    origin = models.CharField(max_length=300, blank=True, default="", help_text="Where one with an e-mail came from.")
     show = models.CharField(max_length=10, default="online")
     status = models.CharField(max_length=140, blank=True, default="")
     tabs = models.JSONField(default=list)
@@ -55,7 +57,10 @@ class Member(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "sub"], name="member_sub")]
-        indexes = [models.Index(fields=["site", "sort", "id"], name="member_sort")]
+        indexes = [
+            models.Index(fields=["site", "sort", "id"], name="member_sort"),
+            models.Index(fields=["site", "created"], name="member_created"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -164,7 +169,10 @@ class Message(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sender", "key"], name="message_key")]
-        indexes = [models.Index(fields=["conversation", "version"], name="message_version")]
+        indexes = [
+            models.Index(fields=["conversation", "version"], name="message_version"),
+            models.Index(fields=["site", "time"], name="message_time"),
+        ]
 
 
 class Hidden(models.Model):

@@ -90,6 +90,8 @@ class Monitor:
             return
         self.board.remove(entry)
         self.node.wheel.cancel(("idle", entry.member))
+        for hook in hooks.gone:
+            hook(self.node, entry.site_id, entry.member)
         if entry.visible:
             entry.shown = "offline"
             self._left(entry)

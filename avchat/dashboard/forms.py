@@ -7,6 +7,7 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, Pa
 from django.core.validators import MaxLengthValidator
 
 from avchat.dashboard.post import POST
+from avchat.tenants import services
 
 LONGEST_PASSWORD = 1024
 GOOD_PASSWORD = "At least 10 characters, and not one that is easily guessed."
@@ -118,8 +119,8 @@ class AddSecret(Described, forms.Form):
     )
 
 
-class RetireSecret(Described, forms.Form):
-    """A secret that is gone cannot be had back, so the site's name is asked for."""
+class NamedSite(Described, forms.Form):
+    """What is gone cannot be had back, so the site's name is asked for."""
 
     name = forms.CharField(max_length=80, label="The site's name", widget=forms.TextInput({"autocomplete": "off"}))
 
@@ -133,3 +134,29 @@ class RetireSecret(Described, forms.Form):
         if name.strip() != self.site_name.strip():
             raise forms.ValidationError(f"This is not the site's name, which is {self.site_name}.")
         return name
+
+
+class Retention(Described, forms.Form):
+    days = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=services.MAX_RETENTION_DAYS,
+        label="Days",
+        help_text="Empty: for ever.",
+        widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+
+class Digest(Described, forms.Form):
+    minutes = forms.IntegerField(
+        min_value=1,
+        max_value=services.MAX_DIGEST_MINUTES,
+        label="Minutes away",
+        help_text="How long a member has to be gone before a mail goes out.",
+        widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    excerpts = forms.BooleanField(
+        required=False,
+        label="Show how messages begin",
+        help_text="Otherwise a mail says who wrote and how much, and nothing of what.",
+    )

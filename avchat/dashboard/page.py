@@ -73,8 +73,8 @@ def take_notices(request: HttpRequest) -> dict[str, Any]:
     return {"notice": request.session.pop("notice", None), "new_secret": secret}
 
 
-def back_to(place: str, site_key: str) -> HttpResponse:
-    """To a card of a site's page, after something was done there."""
-    response = redirect("dashboard:install", key=site_key)
+def back_to(place: str, site_key: str, view: str = "dashboard:install") -> HttpResponse:
+    """To a card of one of a site's pages, after something was done there."""
+    response = redirect(view, key=site_key)
     response["Location"] += f"#{place}"
     return response

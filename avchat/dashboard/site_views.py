@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from avchat.assets.embed import base_url
 from avchat.dashboard import state as states
 from avchat.dashboard.examples import EXAMPLES, coloured
-from avchat.dashboard.forms import AddOrigin, AddSecret, AddSite, RetireSecret
+from avchat.dashboard.forms import AddOrigin, AddSecret, AddSite, NamedSite
 from avchat.dashboard.page import back_to, for_account, notice, show_secret_once, take_notices
 from avchat.tenants import services
 from avchat.tenants.models import Account, Site
@@ -23,6 +23,11 @@ SEARCH_FROM = 8
 def of(account: Account, key: str) -> Site:
     """The account's site with this key; for all others there is no such page."""
     return get_object_or_404(Site, key=key, owner=account)
+
+
+def all_of(account: Account) -> list[Site]:
+    """All sites of the account, by name."""
+    return list(account.sites.order_by("name", "pk"))
 
 
 @require_safe
@@ -135,20 +140,20 @@ def retire(request: HttpRequest, account: Account, key: str, kid: str) -> HttpRe
     """Retire a secret, once the site's name was typed."""
     site = of(account, key)
     secret = get_object_or_404(site.secrets, kid=kid)
-    form = RetireSecret(request.POST or None, site_name=site.name)
+    form = NamedSite(request.POST or None, site_name=site.name)
     if request.method == "POST" and form.is_valid():
         services.retire_secret(account=account, site=site, kid=kid)
         notice(request, "secrets", f"{secret.label} is retired.")
         return back_to("secrets", key)
     form.describe()
-    context = {"site": site, "secret": secret, "form": form, "here": "install", "sites": _all(account)}
+    context = {"site": site, "secret": secret, "form": form, "here": "install", "sites": all_of(account)}
     return render(request, "dashboard/retire.html", context, status=422 if form.errors else 200)
 
 
 def _install(request: HttpRequest, account: Account, site: Site, **forms: Any) -> HttpResponse:
     context = {
         **_state(site),
-        "sites": _all(account),
+        "sites": all_of(account),
         "base": base_url(request),
         "examples": [(each, source, coloured(source)) for each in EXAMPLES for source in [each.source(site.key)]],
         "origin_form": AddOrigin(),
@@ -168,7 +173,3 @@ def _state(site: Site) -> dict[str, Any]:
         "origins": [(each, states.of_origin(each)) for each in site.origins.order_by("pk")],
         "secrets": [(each, states.of_secret(each)) for each in site.secrets.order_by("-pk")],
     }
-
-
-def _all(account: Account) -> list[Site]:
-    return list(account.sites.order_by("name", "pk"))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from avchat.dashboard import account_views, reset_views, site_views
+from avchat.dashboard import account_views, data_views, reset_views, site_views, statistics_views
 from avchat.dashboard.page import files
 
 app_name = "dashboard"
@@ -23,4 +23,13 @@ urlpatterns = [
     path("sites/<str:key>/guests", site_views.guests, name="guests"),
     path("sites/<str:key>/secrets", site_views.secrets, name="secrets"),
     path("sites/<str:key>/secrets/<str:kid>/retire", site_views.retire, name="retire"),
+    path("sites/<str:key>/statistics", statistics_views.statistics, name="statistics"),
+    path("sites/<str:key>/data", data_views.data, name="data"),
+    path("sites/<str:key>/data/state", data_views.state, name="data-state"),
+    path("sites/<str:key>/digest", data_views.digest, name="digest"),
+    path("sites/<str:key>/digest/settings", data_views.digest_settings, name="digest-settings"),
+    path("sites/<str:key>/retention", data_views.retention, name="retention"),
+    path("sites/<str:key>/retention/<int:days>", data_views.shorten, name="shorten"),
+    path("sites/<str:key>/exports", data_views.ask_for_export, name="exports"),
+    path("sites/<str:key>/exports/<str:export>", data_views.fetch, name="export"),
 ]

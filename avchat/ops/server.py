@@ -15,6 +15,7 @@ from channels.routing import get_default_application
 from daphne.ws_protocol import WebSocketProtocol
 from django.core.management.base import CommandError
 
+from avchat.work import clock
 from im import node
 
 MAX_MESSAGE = 1024 * 1024
@@ -115,6 +116,7 @@ def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:
             loop.add_signal_handler(name, lambda: loop.create_task(_end(server)))
         # What hangs on the node's beginning is there before the first connection.
         loop.call_soon(node.current)
+        clock.start()
         ready()
 
     server.ready_callable = listening
@@ -126,6 +128,7 @@ async def _end(server: Server) -> None:
     if not running.draining:
         running.drain()
         await asyncio.sleep(DRAIN_S)
+        await asyncio.to_thread(clock.stop)
         await running.close()
         server.stop()
 

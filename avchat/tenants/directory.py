@@ -45,6 +45,7 @@ class SiteInfo:
     suspended: bool
     grace: float
     limited: bool
+    digest: bool
     options: Mapping[str, Any]
     origins: frozenset[str]
     # By kid, oldest first; never shown by a traceback or a log line.
@@ -66,6 +67,7 @@ class _Row(Struct, frozen=True):
     suspended: bool
     grace: float
     limited: bool
+    digest: bool
     options: dict[str, Any]
     origins: list[str]
     # By kid, oldest first.
@@ -155,6 +157,7 @@ def _load(key: str) -> SiteInfo | None:
         suspended=row.suspended,
         grace=row.grace,
         limited=row.limited,
+        digest=row.digest,
         options=MappingProxyType(row.options),
         origins=frozenset(row.origins),
         secrets=MappingProxyType(secrets),
@@ -178,6 +181,7 @@ def _row(site: Site) -> _Row:
         suspended=site.suspended,
         grace=site.grace,
         limited=site.limited,
+        digest=site.digest_since is not None,
         options=site.options,
         origins=[each.origin for each in site.origins.all()],
         ciphertexts={secret.kid: bytes(secret.ciphertext) for secret in secrets},

@@ -64,6 +64,13 @@ class Site(models.Model):
     first_seen = models.DateTimeField(null=True, help_text="When the first member connected.")
     last_seen = models.DateTimeField(null=True, help_text="When a member last connected (to the half minute).")
     last_page = models.CharField(max_length=300, blank=True, default="", help_text="The origin it came from.")
+    retention_days = models.PositiveIntegerField(null=True, help_text="Days that messages are kept; empty: for ever.")
+    digest_since = models.BigIntegerField(
+        null=True, help_text="Since when missed messages are mailed (ms); empty: not."
+    )
+    digest_minutes = models.PositiveIntegerField(default=30, help_text="How long a member has to be away before.")
+    digest_excerpts = models.BooleanField(default=False, help_text="Whether the mails show how messages begin.")
+    digest_base = models.CharField(max_length=300, blank=True, default="", help_text="Our address in the mails.")
 
     def __str__(self) -> str:
         return self.name

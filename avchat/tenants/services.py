@@ -5,6 +5,7 @@ What cannot be done raises `ValidationError` with a sentence for the person, or 
 """
 
 import secrets as random
+import time
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -21,6 +22,8 @@ SITES_PER_ACCOUNT = 200
 SECRETS_PER_SITE = 10
 ORIGINS_PER_SITE = 100
 SECRET_PREFIX = "sk_"
+MAX_RETENTION_DAYS = 3650
+MAX_DIGEST_MINUTES = 1440
 
 
 @transaction.atomic
@@ -118,6 +121,35 @@ def set_guests(*, account: Account | None, site: Site, allowed: bool) -> None:
     _check_right(account, site)
     site.guests = allowed
     site.save(update_fields=["guests"])
+
+
+@transaction.atomic
+def set_retention(*, account: Account | None, site: Site, days: int | None) -> None:
+    """Keep messages for this many days (1 to 3650), or for ever (None)."""
+    _check_right(account, site)
+    if days is not None and not 1 <= days <= MAX_RETENTION_DAYS:
+        raise ValidationError({"days": f"Messages are kept for 1 to {MAX_RETENTION_DAYS} days, or for ever."})
+    site.retention_days = days
+    site.save(update_fields=["retention_days"])
+
+
+@transaction.atomic
+def set_digest(
+    *, account: Account | None, site: Site, on: bool, minutes: int = 30, excerpts: bool = False, base: str = ""
+) -> None:
+    """Mail members what they missed once they were away for some minutes (1 to 1440), or do not.
+
+    `base` is the service's own address, for the links in the mails.
+    """
+    _check_right(account, site)
+    if not 1 <= minutes <= MAX_DIGEST_MINUTES:
+        raise ValidationError({"minutes": f"It is 1 to {MAX_DIGEST_MINUTES} minutes."})
+    if not on:
+        site.digest_since = None
+    elif site.digest_since is None:
+        site.digest_since = time.time_ns() // 1_000_000
+    site.digest_minutes, site.digest_excerpts, site.digest_base = minutes, excerpts, base[:300]
+    site.save(update_fields=["digest_since", "digest_minutes", "digest_excerpts", "digest_base"])
 
 
 @transaction.atomic

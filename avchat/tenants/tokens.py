@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 import jwt
 import msgspec
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 from avchat.tenants import crypto, directory
 from avchat.tenants.directory import SiteInfo
@@ -33,6 +35,7 @@ HINTS = {
     "avatar": "It has to be an address of at most 500 characters.",
     "url": "It has to be an address of at most 500 characters.",
     "role": "It is member or moderator.",
+    "email": "It is the member's e-mail address, of at most 254 characters, or left out.",
     "groups": "It is a list of at most 50 strings of at most 64 characters.",
 }
 
@@ -50,6 +53,10 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     role: Literal["member", "moderator", "guest"]
     groups: tuple[str, ...]
+    # For mails to the member; never shown to others. Empty where the site tells none.
+    email: str = ""
+    # The origin of the page that brought the token, for the link in those mails.
+    origin: str = ""
     guest: bool
     # The secret that signed it; empty for a guest's.
     kid: str
@@ -66,6 +73,7 @@ class _Payload(msgspec.Struct):
     nbf: float | None = None
     avatar: Address | None = None
     url: Address | None = None
+    email: Annotated[str, msgspec.Meta(max_length=254)] | None = None
     role: Literal["member", "moderator"] | None = None
     groups: Annotated[list[Annotated[str, msgspec.Meta(max_length=64)]], msgspec.Meta(max_length=50)] | None = None
 
@@ -83,6 +91,7 @@ def mint(
     url: str | None = None,
     role: Literal["member", "moderator"] = "member",
     groups: Iterable[str] = (),
+    email: str | None = None,
     ttl: float = 3600,
 ) -> str:
     """A member's token, good for `ttl` seconds (at most 24 hours), signed with the site's newest secret.
@@ -93,7 +102,11 @@ def mint(
         raise TokenError("The site has no secret to sign with.")
     kid, secret = list(site.secrets.items())[-1]
     claims: dict[str, Any] = {"aud": site.key, "sub": sub, "name": name, "exp": int(time.time() + ttl), "role": role}
-    claims |= {key: value for key, value in (("avatar", avatar), ("url", url), ("groups", [*groups])) if value}
+    claims |= {
+        key: value
+        for key, value in (("avatar", avatar), ("url", url), ("email", email), ("groups", [*groups]))
+        if value
+    }
     _check(site, claims)
     return jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid})
 
@@ -182,6 +195,11 @@ def _member(site: SiteInfo, kid: str, payload: _Payload) -> Claims:
         address = getattr(payload, claim)
         if address and not ADDRESS_FORM.fullmatch(address):
             raise TokenError(f"The token's {claim} is neither an http(s) address nor a path that begins with one /.")
+    if payload.email:
+        try:
+            validate_email(payload.email)
+        except ValidationError as error:
+            raise TokenError("The token's email is not an e-mail address.") from error
     groups = tuple(payload.groups or ())
     if any(CONTROL_CHARACTERS.search(group) for group in groups):
         raise TokenError("The token's groups have control characters in them.")
@@ -192,6 +210,7 @@ def _member(site: SiteInfo, kid: str, payload: _Payload) -> Claims:
         url=payload.url or "",
         role=payload.role or "member",
         groups=groups,
+        email=payload.email or "",
         guest=False,
         kid=kid,
     )

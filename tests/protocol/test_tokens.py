@@ -108,6 +108,9 @@ async def test_a_token_without_a_required_claim_is_refused(site: Site, claim: st
         {"aud": ["a", "b"]},
         {"avatar": "javascript:alert(1)"},
         {"groups": "all"},
+        {"email": "ann"},
+        {"email": ["ann@example.org"]},
+        {"email": "a" * 250 + "@example.org"},
     ],
     ids=lambda claims: "-".join(f"{name}={str(value)[:12]!r}" for name, value in claims.items()),
 )
@@ -140,6 +143,15 @@ async def test_ids_that_differ_in_case_or_a_trailing_space_are_different_members
     await site.fence(*others)
     for other in others:
         assert other.unseen("message") == []
+
+
+async def test_a_members_email_is_taken_and_told_to_nobody(site: Site) -> None:
+    ann = await site.join("ann", email="ann@example.org")
+    bob = await site.join("bob", email="")
+    sent = await ann.send("bob", "hello")
+    await bob.event("message")
+    told = [ann.hello, bob.hello, await bob.ok("members", ids=["ann"]), await bob.ok("conversations"), bob.log, sent]
+    assert "example.org" not in str(told)
 
 
 async def test_a_site_without_guests_lets_none_in(site: Site) -> None:

@@ -1,5 +1,6 @@
 """Runs management commands for the tests, one JSON array of arguments a line, without starting Python for each."""
 
+import contextlib
 import io
 import json
 import os
@@ -17,7 +18,8 @@ def main() -> None:
         name, *arguments = json.loads(line)
         output = io.StringIO()
         try:
-            call_command(name, *arguments, stdout=output, stderr=output)
+            with contextlib.redirect_stdout(output):
+                call_command(name, *arguments, stdout=output, stderr=output)
             answer = {"output": output.getvalue()}
         except (CommandError, SystemExit) as error:
             answer = {"error": str(error)}

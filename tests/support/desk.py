@@ -17,10 +17,11 @@ Frame = dict[str, Any]
 class Desk:
     """A member's connection, and all that was written to it."""
 
-    def __init__(self, node: Node, site: Site, sub: str) -> None:
+    def __init__(self, node: Node, site: Site, sub: str, email: str | None = None) -> None:
         self.node = node
         self.site = site
         self.sub = sub
+        self.email = email
         self.frames: list[Frame] = []
         self.closed: int | None = None
         self._ids = 0
@@ -39,7 +40,7 @@ class Desk:
     def _token(self) -> str:
         info = directory.site(self.site.key)
         assert info is not None
-        return tokens.mint(info, self.sub, self.sub.title())
+        return tokens.mint(info, self.sub, self.sub.title(), email=self.email)
 
     def stand(self) -> None:
         """The connection is gone."""

@@ -43,7 +43,14 @@ def reason(site: SiteInfo, token: str) -> str:
 
 def test_a_good_token_tells_all_that_it_claims(site: SiteInfo) -> None:
     token = tokens.mint(
-        site, "ann", "Ann", avatar="/a.png", url="https://x.example/ann", role="moderator", groups=["night", "day"]
+        site,
+        "ann",
+        "Ann",
+        avatar="/a.png",
+        url="https://x.example/ann",
+        role="moderator",
+        groups=["night", "day"],
+        email="ann@x.example",
     )
     assert tokens.verify(site.key, token) == tokens.Claims(
         sub="ann",
@@ -52,6 +59,7 @@ def test_a_good_token_tells_all_that_it_claims(site: SiteInfo) -> None:
         url="https://x.example/ann",
         role="moderator",
         groups=("night", "day"),
+        email="ann@x.example",
         guest=False,
         kid=next(iter(site.secrets)),
     )
@@ -106,6 +114,10 @@ def test_a_required_claim_that_is_missing_is_named(site: SiteInfo, claim: str) -
         ({"sub": ""}, "sub"),
         ({"sub": "x" * 129}, "sub"),
         ({"sub": 7}, "sub"),
+        ({"email": "x" * 243 + "@example.org"}, "email"),
+        ({"email": "ann"}, "email"),
+        ({"email": "ann@example.org\nBcc: x@example.org"}, "email"),
+        ({"email": ["ann@example.org"]}, "email"),
         ({"sub": "a\0b"}, "NUL"),
         ({"sub": "guest:ann"}, "guest:"),
         ({"name": ""}, "name"),

@@ -1,6 +1,6 @@
 """Tags of the dashboard: its files, addresses as people read them, and how long ago something was."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django import template
 from django.utils import timezone
@@ -20,6 +20,18 @@ def file(name: str) -> str:
 def host(address: str) -> str:
     """An address without its scheme."""
     return address.partition("://")[2] or address
+
+
+@register.filter
+def count(number: int) -> str:
+    """A number as people read it."""
+    return f"{number:,}"
+
+
+@register.filter
+def moment(ms: int) -> datetime:
+    """A time in milliseconds since 1970."""
+    return datetime.fromtimestamp(ms / 1000, tz=UTC)
 
 
 @register.filter

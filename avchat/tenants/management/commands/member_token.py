@@ -17,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", help="the member's name (default: the id)")
         parser.add_argument("--role", choices=["member", "moderator"], default="member")
         parser.add_argument("--avatar", metavar="URL")
+        parser.add_argument("--email", metavar="ADDRESS", help="for mails to the member")
         parser.add_argument("--ttl", type=float, default=tokens.MAX_SECONDS, metavar="SECONDS", help="at most 86400")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,6 +31,7 @@ class Command(BaseCommand):
                 options["name"] or options["sub"][:80],
                 role=options["role"],
                 avatar=options["avatar"],
+                email=options["email"],
                 ttl=options["ttl"],
             )
         except tokens.TokenError as error:

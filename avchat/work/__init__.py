@@ -1,0 +1,1 @@
+"""Work that nobody waits for: retention, statistics, mail about missed messages, exports."""

@@ -1,0 +1,1 @@
+"""The product on the services that it uses in production, each started by the tests themselves."""
