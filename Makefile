@@ -90,6 +90,7 @@ debian:
 	/sbin/ldconfig -p | grep -q libatomic.so.1 || need+=" libatomic1"; \
 	command -v php >/dev/null || need+=" php-cli"; \
 	command -v ruby >/dev/null || need+=" ruby"; \
+	command -v memcached >/dev/null || need+=" memcached"; \
 	if [ -z "$$need" ]; then exit; fi; \
 	if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
 	else echo "The tests need packages whose installation needs root: apt install$$need" >&2; exit 1; fi; \
