@@ -103,6 +103,7 @@ debian:
 	[ -x /usr/sbin/mariadbd ] && command -v my_print_defaults >/dev/null || need+=" $(MARIADB)"; \
 	command -v mariadb_config >/dev/null && command -v cc >/dev/null && command -v pkg-config >/dev/null \
 		&& [ -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || need+=" $(COMPILER)"; \
+	command -v memcached >/dev/null || need+=" memcached"; \
 	if [ -z "$$need" ]; then exit; fi; \
 	if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
 	else echo "The tests need packages whose installation needs root: apt install$$need" >&2; exit 1; fi; \
