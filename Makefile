@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
+NODES ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
 # Node.js comes with the locked packages; the system's, if any, is left alone.
@@ -26,8 +27,12 @@ run: .venv/run.stamp ## Serve the product with its demo community (PORT=8000)
 	@printf '\n  Demo community  %s/demo/\n  Dashboard       %s/dashboard/\n\nCtrl+C stops it.\n' $(ADDRESS) $(ADDRESS)
 	@exec env AVCHAT_DEMO=1 $(BIN)/python manage.py serve --bind 127.0.0.1:$(PORT)
 
+.PHONY: cluster
+cluster: .venv/cluster.stamp services ## Serve from several nodes, with every service, behind nginx (NODES=2 PORT=8000)
+	@exec setpriv --pdeathsig TERM $(BIN)/python manage.py cluster --nodes $(NODES) --port $(PORT)
+
 .PHONY: test
-test: .venv/test.stamp static/node_modules/.stamp debian lint ## Run every check and test
+test: .venv/test.stamp .venv/cluster.stamp static/node_modules/.stamp debian services lint ## Run every check and test
 	@echo "Widget: unit tests ..."
 	@npm --prefix static run --silent test
 	@echo "Server, protocol and browser tests ..."
@@ -83,6 +88,28 @@ static/node_modules/.stamp: static/package-lock.json .venv/test.stamp
 	@npm --prefix static ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# mysqlclient is compiled where there is no wheel, so that only those who want MariaDB need a compiler.
+.venv/cluster.stamp: pyproject.toml .venv/run.stamp | compiler
+	@$(BIN)/python -c 'import MySQLdb' 2>/dev/null \
+		|| { echo "Installing mysqlclient ..."; $(BIN)/python -m pip --quiet --disable-pip-version-check install '$(MYSQLCLIENT)'; }
+	@touch $@
+
+MYSQLCLIENT := mysqlclient>=2.2,<3
+
+.PHONY: compiler
+compiler: .venv/run.stamp
+	@$(BIN)/python -c 'import MySQLdb' 2>/dev/null && exit; \
+	need=""; \
+	command -v gcc >/dev/null || need+=" gcc libc6-dev"; \
+	command -v pkg-config >/dev/null || need+=" pkg-config"; \
+	command -v mariadb_config >/dev/null || need+=" libmariadb-dev"; \
+	test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" || need+=" python3-dev"; \
+	$(APT)
+
+.PHONY: services
+services: .venv/run.stamp
+	@need="$$($(BIN)/python manage.py cluster --missing)"; $(APT)
+
 .PHONY: debian
 debian:
 	@need=""; \
@@ -90,11 +117,16 @@ debian:
 	/sbin/ldconfig -p | grep -q libatomic.so.1 || need+=" libatomic1"; \
 	command -v php >/dev/null || need+=" php-cli"; \
 	command -v ruby >/dev/null || need+=" ruby"; \
-	if [ -z "$$need" ]; then exit; fi; \
-	if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
-	else echo "The tests need packages whose installation needs root: apt install$$need" >&2; exit 1; fi; \
-	echo "Installing$$need with apt (a few minutes, the first time only) ..."; \
-	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
-	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$need </dev/null >/dev/null
+	$(APT)
 
 BROWSER := chromium fonts-liberation fonts-noto-core fonts-noto-color-emoji
+
+# Installs what $need names, where it may.
+define APT
+if [ -z "$$need" ]; then exit; fi; \
+if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
+else echo "Packages are missing whose installation needs root: apt install $$need" >&2; exit 1; fi; \
+echo "Installing $$need with apt (a few minutes, the first time only) ..."; \
+$$may DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
+$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$need </dev/null >/dev/null
+endef
