@@ -132,6 +132,8 @@ class HttpConnection(Connection):
         if answer.status_code == 404:
             await self._over(404)
             raise Ended(404)
+        if answer.status_code >= 500:
+            raise Ended(answer.status_code)
         return answer
 
     async def _read(self, query: dict[str, str]) -> None:

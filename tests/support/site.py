@@ -10,7 +10,7 @@ import jwt
 
 from tests.support.client import Connection, Frame
 from tests.support.http import HttpConnection
-from tests.support.server import Server
+from tests.support.server import Installation
 from tests.support.websocket import WebSocketConnection
 
 TRANSPORTS = ("ws", "sse", "ndjson", "poll")
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 class Site:
     """A site, and an address of its own that its members come from, so that no test uses up another's limits."""
 
-    def __init__(self, server: Server, *options: str, transport: str = "ws") -> None:
+    def __init__(self, server: Installation, *options: str, transport: str = "ws") -> None:
         number = next(_numbers)
         self.server = server
         self.transport = transport
