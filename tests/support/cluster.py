@@ -38,6 +38,7 @@ class Cluster(Installation):
         self.log = var / "cluster.log"
         self.environment = inherited() | {"AVCHAT_ENV_FILE": str(var / "cluster.env")}
         self._wrapper = wrapper
+        self._known: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         var.mkdir(parents=True, exist_ok=True)
 
@@ -83,9 +84,11 @@ class Cluster(Installation):
     def pids(self) -> dict[str, int]:
         """The process of every part, by the part's name."""
         state = self.state
-        return {node["name"]: node["pid"] for node in state["nodes"]} | {
+        pids = {node["name"]: node["pid"] for node in state["nodes"]} | {
             name: service["pid"] for name, service in state["services"].items()
         }
+        self._known |= set(pids.values())
+        return pids
 
     @property
     def node_names(self) -> list[str]:
@@ -113,7 +116,8 @@ class Cluster(Installation):
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (process / "environ").read_bytes().split(b"\0"):
+                # Redis writes its title over its environment.
+                if int(process.name) in self._known or mark in (process / "environ").read_bytes().split(b"\0"):
                     found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
             except OSError:
                 # It has just ended.
