@@ -79,6 +79,10 @@ class Site:
             await self._watchman.send(connection.hello["member"]["id"], body)
             await connection.event("message", body=body)
 
+    def forget(self, connection: Connection) -> None:
+        """A connection that was dropped need not be closed."""
+        self._open.remove(connection)
+
     async def leave(self) -> None:
         """Closes every connection that is still open."""
         async with contextlib.AsyncExitStack() as stack:
