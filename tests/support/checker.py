@@ -273,7 +273,7 @@ class Checker:
     async def shown(self, subs: Iterable[str], show: str) -> None:
         """Checks that members are shown so, or get so, to a member who watches them."""
         watcher = await self.site.join("watcher", transport="ws")
-        members = {sub: "offline" for sub in subs}
+        members = dict.fromkeys(subs, "offline")
 
         def note(entries: dict[str, Frame]) -> None:
             members.update((sub, entry["show"]) for sub, entry in entries.items() if sub in members)

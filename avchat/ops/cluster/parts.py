@@ -158,8 +158,8 @@ def mariadb(layout: Layout) -> Part:
     init.touch(mode=0o600)
     init.write_text(
         f"CREATE DATABASE IF NOT EXISTS {DATABASE};\n"
-        f"CREATE OR REPLACE USER {DATABASE}@'{HOST}' IDENTIFIED BY '{layout.password}';\n"
-        f"GRANT ALL ON `{DATABASE}%`.* TO {DATABASE}@'{HOST}';\n"
+        f"CREATE OR REPLACE USER {DATABASE} IDENTIFIED BY '{layout.password}';\n"
+        f"GRANT ALL ON `{DATABASE}%`.* TO {DATABASE};\n"
     )
     host, _, port = layout.addresses["mariadb"].rpartition(":")
     command = [tool("mariadbd"), f"--defaults-file={DOCKER / 'mariadb.cnf'}", f"--datadir={data}"]
