@@ -5,6 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
+NODES ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
 # Node.js comes with the locked packages; the system's, if any, is left alone.
@@ -27,8 +28,12 @@ run: .venv/run.stamp ## Serve the product with its demo community (PORT=8000)
 	@printf '\n  Demo community  %s/demo/\n  Dashboard       %s/dashboard/\n\nCtrl+C stops it.\n' $(ADDRESS) $(ADDRESS)
 	@exec env AVCHAT_DEMO=1 $(BIN)/python manage.py serve --bind 127.0.0.1:$(PORT)
 
+.PHONY: cluster
+cluster: .venv/mysql.stamp services ## Serve from several nodes, with every service, behind nginx (NODES=2 PORT=8000)
+	@exec setpriv --pdeathsig TERM $(BIN)/python manage.py cluster --nodes $(NODES) --port $(PORT)
+
 .PHONY: test
-test: .venv/test.stamp static/node_modules/.stamp debian .venv/mysql.stamp lint ## Run every check and test
+test: .venv/test.stamp .venv/mysql.stamp static/node_modules/.stamp debian services lint ## Run every check and test
 	@echo "Widget: unit tests ..."
 	@npm --prefix static run --silent test
 	@echo "Server, protocol and browser tests ..."
@@ -81,17 +86,31 @@ python:
 	@$(INSTALL) --requirement requirements-dev.lock
 	@touch $@ .venv/run.stamp
 
-# Its headers and compiler are Debian's, so the packages come first.
-.venv/mysql.stamp: requirements-mysql.lock .venv/test.stamp | debian
+static/node_modules/.stamp: static/package-lock.json .venv/test.stamp
+	@echo "Installing the widget's build tools ..."
+	@npm --prefix static ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# There is no wheel of the driver for MariaDB: it is compiled, and only for those who want it.
+.venv/mysql.stamp: requirements-mysql.lock .venv/run.stamp | compiler
 	@echo "Compiling the driver for MariaDB ..."
 	@$(INSTALL) --requirement <(grep -A1 ^setuptools requirements-mysql.lock)
 	@$(HASHED) --no-build-isolation --no-binary mysqlclient --requirement requirements-mysql.lock
 	@touch $@
 
-static/node_modules/.stamp: static/package-lock.json .venv/test.stamp
-	@echo "Installing the widget's build tools ..."
-	@npm --prefix static ci --no-audit --no-fund --loglevel=error
-	@touch $@
+.PHONY: compiler
+compiler: .venv/run.stamp
+	@$(BIN)/python -c 'import MySQLdb' 2>/dev/null && exit; \
+	need=""; \
+	command -v gcc >/dev/null || need+=" gcc libc6-dev"; \
+	command -v pkg-config >/dev/null || need+=" pkg-config"; \
+	command -v mariadb_config >/dev/null || need+=" libmariadb-dev"; \
+	test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" || need+=" python3-dev"; \
+	$(APT)
+
+.PHONY: services
+services: .venv/run.stamp
+	@need="$$($(BIN)/python manage.py cluster --missing)"; $(APT)
 
 .PHONY: debian
 debian:
@@ -100,18 +119,14 @@ debian:
 	/sbin/ldconfig -p | grep -q libatomic.so.1 || need+=" libatomic1"; \
 	command -v php >/dev/null || need+=" php-cli"; \
 	command -v ruby >/dev/null || need+=" ruby"; \
-	[ -x /usr/sbin/mariadbd ] && command -v my_print_defaults >/dev/null || need+=" $(MARIADB)"; \
-	command -v mariadb_config >/dev/null && command -v cc >/dev/null && command -v pkg-config >/dev/null \
-		&& [ -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] || need+=" $(COMPILER)"; \
-	command -v memcached >/dev/null || need+=" memcached"; \
-	if [ -z "$$need" ]; then exit; fi; \
-	if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
-	else echo "The tests need packages whose installation needs root: apt install$$need" >&2; exit 1; fi; \
-	echo "Installing$$need with apt (a few minutes, the first time only) ..."; \
-	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
-	$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$need </dev/null >/dev/null
+	$(APT)
 
-# The server's core alone: with the package mariadb-server would come a service that starts by itself.
-MARIADB := mariadb-server-core mariadb-client-core
-COMPILER := libmariadb-dev gcc libc6-dev pkg-config python3-dev
-BROWSER := chromium fonts-liberation fonts-noto-core fonts-noto-color-emoji
+# Installs what $need names, where it may.
+define APT
+if [ -z "$$need" ]; then exit; fi; \
+if [ "$$(id -u)" = 0 ]; then may=env; elif sudo --non-interactive true 2>/dev/null; then may="sudo --non-interactive env"; \
+else echo "Packages are missing whose installation needs root: apt install $$need" >&2; exit 1; fi; \
+echo "Installing $$need with apt (a few minutes, the first time only) ..."; \
+$$may DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null; \
+$$may DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$need </dev/null >/dev/null
+endef

@@ -190,8 +190,10 @@ EXPORTS = Path(env.str("AVCHAT_EXPORTS", default=str(VAR / "exports")))
 
 # Proxies whose X-Forwarded-For is believed; from any other peer the address is the peer's own.
 TRUSTED_PROXIES = env.list("AVCHAT_TRUSTED_PROXIES", default=[])
-# Whether the members of the demo community are at home: online, and answering.
+# Whether the demo community is the front page, and its members are at home: online, and answering. Of several nodes
+# only one is their home, so that nobody answers twice.
 DEMO = env.bool("AVCHAT_DEMO", default=False)
+DEMO_BOTS = env.bool("AVCHAT_DEMO_BOTS", default=DEMO)
 STATIC_DIST = BASE / "static" / "dist"
 
 LOGGING = {

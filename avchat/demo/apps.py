@@ -8,7 +8,7 @@ class DemoConfig(AppConfig):
     name = "avchat.demo"
 
     def ready(self) -> None:
-        if settings.DEMO:
+        if settings.DEMO_BOTS:
             from avchat.demo import bots
             from im import hooks
 

@@ -168,7 +168,9 @@ class Bot:
     def close(self, code: int, reason: str) -> None:
         """The node ends: the member leaves."""
         self.bots.bots.pop(self.person.id, None)
-        self.bots.node.depart(self.handler)
+        # Whoever is only just coming in has no handler yet, and is gone with the process.
+        if hasattr(self, "handler"):
+            self.bots.node.depart(self.handler)
 
     async def _respond(self, conversation: str, seq: int, text: str) -> None:
         if conversation in self._busy:

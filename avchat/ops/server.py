@@ -26,8 +26,8 @@ MAX_WAITING = 64
 """Messages of one client that may wait for the application."""
 RESUME_S = 0.02
 """How often it is looked whether they still do, in seconds."""
-DRAIN_S = 0.5
-"""How long connections get to see the close frame when the server ends, in seconds."""
+DRAIN_S = 2.0
+"""How long connections get to see the close frame, and requests their answers, when the server ends, in seconds."""
 
 
 class Protocol(WebSocketProtocol):
@@ -126,11 +126,23 @@ def serve(host: str, port: int, *, ready: Callable[[], object]) -> None:
 async def _end(server: Server) -> None:
     running = node.current()
     if not running.draining:
+        # A proxy that is refused asks the next node; what has come in already is answered here.
+        for listener in server.listeners:
+            listener.addCallback(lambda port: port.stopListening())
         running.drain()
-        await asyncio.sleep(DRAIN_S)
+        await _emptied(server)
         await asyncio.to_thread(clock.stop)
         await running.close()
         server.stop()
+
+
+async def _emptied(server: Server) -> None:
+    """Waits until no connection and no request is under way, at most `DRAIN_S` seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DRAIN_S
+    # Daphne tells nobody when a connection has ended, and forgets it a second later.
+    while loop.time() < deadline and any("disconnected" not in each for each in server.connections.values()):  # noqa: ASYNC110
+        await asyncio.sleep(RESUME_S)
 
 
 def _check_free(host: str, port: int) -> None:

@@ -129,6 +129,19 @@ class Connection(ABC):
         entry: Frame = event["members"][member]
         return entry
 
+    async def nth(self, number: int) -> Frame:
+        """Waits, however long, for the event of this number, counted from 0.
+
+        Raises:
+            Ended: the connection is over, and no such event came.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.log) > number or self._end is not None)
+        if len(self.log) <= number:
+            assert self._end is not None
+            raise self._end
+        return self.log[number]
+
     def shown(self, member: str) -> list[str]:
         """What every `presence` event so far showed of the member, in order."""
         events = (frame["members"] for frame in self.log if frame["type"] == "presence")

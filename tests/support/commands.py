@@ -8,6 +8,7 @@ import sys
 
 import django
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 
 def main() -> None:
@@ -23,6 +24,8 @@ def main() -> None:
             answer = {"output": output.getvalue()}
         except (CommandError, SystemExit) as error:
             answer = {"error": str(error)}
+        # The database may be another process by the next command.
+        connections.close_all()
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

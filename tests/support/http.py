@@ -71,8 +71,12 @@ class HttpConnection(Connection):
             HelloRefused: the hello was answered with an error; its `code` is the HTTP status.
         """
         self = cls(http_client(base, source, origin), kind)
-        answer = await self.client.post("/im/v1/sessions", content=encode(hello))
-        reply = decode(answer.content)
+        try:
+            answer = await self.client.post("/im/v1/sessions", content=encode(hello))
+            reply = decode(answer.content)
+        except BaseException:
+            await self.client.aclose()
+            raise
         if reply["type"] == "error":
             await self.client.aclose()
             raise HelloRefused(answer.status_code, reply)
@@ -119,10 +123,13 @@ class HttpConnection(Connection):
 
     async def drop(self) -> None:
         await self.deafen()
+        await self._over(None)
         await self.client.aclose()
 
     async def _post(self, body: bytes) -> httpx.Response:
         async with self._posting:
+            if self.client.is_closed:
+                raise Ended(None)
             try:
                 answer = await self.client.post(
                     f"{self.path}/frames", content=body, headers={"Content-Type": "application/json"}
@@ -132,6 +139,8 @@ class HttpConnection(Connection):
         if answer.status_code == 404:
             await self._over(404)
             raise Ended(404)
+        if answer.status_code >= 500:
+            raise Ended(answer.status_code)
         return answer
 
     async def _read(self, query: dict[str, str]) -> None:

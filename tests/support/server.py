@@ -1,4 +1,4 @@
-"""The real server as a process of its own, with its own var/ directory, database and port.
+"""An installation and its commands; the real server as a process, with its own var/ directory, database and port.
 
 Promises that a started server answers `/readyz`, that `restart` comes back on the same port with the same data, and
 that nothing is left running after `stop`.
@@ -37,87 +37,24 @@ def fresh_database(directory: Path) -> str:
     return f"sqlite:///{directory / 'db.sqlite3'}"
 
 
-class Server:
-    """`manage.py serve` below `directory`; `environment` sets what an operator would."""
+def inherited() -> dict[str, str]:
+    """The environment of this process, without settings of the product."""
+    ours = ("AVCHAT_", "DJANGO_SETTINGS_MODULE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
-    def __init__(self, directory: Path, **environment: str) -> None:
-        self.port = free_port()
-        self.log = directory / "server.log"
-        ours = {
-            "AVCHAT_VAR": str(directory),
-            "AVCHAT_DATABASE_URL": environment.get("AVCHAT_DATABASE_URL") or fresh_database(directory),
-            "PYTHONUNBUFFERED": "1",
-        }
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("AVCHAT_") and name != "DJANGO_SETTINGS_MODULE"
-        }
-        self.environment = inherited | ours | environment
-        self._process: subprocess.Popen[bytes] | None = None
+
+class Installation:
+    """An installation that `manage.py` finds by its `environment`; `base` is the origin of the service."""
+
+    base: str
+    environment: dict[str, str]
+
+    def __init__(self) -> None:
         self._commands: subprocess.Popen[str] | None = None
-        self._read = 0
-        directory.mkdir(parents=True, exist_ok=True)
-        self.manage("migrate", "--verbosity", "0")
-
-    @property
-    def base(self) -> str:
-        """The origin of the service."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def running(self) -> bool:
-        """Whether the process is alive."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        """The process."""
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self) -> "Server":
-        """Starts the process and waits until it is ready.
-
-        Raises:
-            RuntimeError: it ended, or was not ready within `START_SECONDS`; with the end of its log.
-        """
-        with self.log.open("ab") as log:
-            self._process = self._manage_process("serve", "--bind", f"127.0.0.1:{self.port}", output=log)
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self.running:
-            try:
-                with urllib.request.urlopen(f"{self.base}/readyz", timeout=2) as answer:
-                    if answer.status == 200:
-                        return self
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.05)
-        self.stop()
-        raise RuntimeError(f"The server did not start:\n{self.log.read_text()[-4000:]}")
-
-    def kill(self) -> None:
-        """Ends the process at once, as a crash would (SIGKILL)."""
-        self._end(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Asks the process to end, as an operator would (SIGTERM), and waits for it."""
-        self._end(signal.SIGTERM)
-
-    def stop(self) -> None:
-        """Ends everything that this object started."""
-        self._end(signal.SIGTERM)
-        if self._commands is not None:
-            self._commands.communicate()
-            self._commands = None
-
-    def restart(self) -> None:
-        """Comes back on the same port with the same data."""
-        self.terminate()
-        self.start()
 
     def manage(self, *arguments: str) -> str:
         """Runs `manage.py` beside the server; answers the last line of its output."""
-        process = self._manage_process(*arguments, output=subprocess.PIPE)
+        process = self.start_command(*arguments, output=subprocess.PIPE)
         output, _ = process.communicate()
         if process.returncode:
             raise RuntimeError(f"manage.py {' '.join(arguments)}: {output.decode()}")
@@ -143,13 +80,14 @@ class Server:
             raise RuntimeError(f"manage.py {' '.join(arguments)}: {answer['error']}")
         return answer["output"].strip().rpartition("\n")[2]
 
-    def complaints(self) -> list[str]:
-        """The tracebacks that the server has logged since this was last asked."""
-        text = self.log.read_text(errors="replace")
-        fresh, self._read = text[self._read :], len(text)
-        return re.findall(r"^.*\nTraceback \(most recent call last\):\n(?:(?:  .*)?\n)*.*", "\n" + fresh, re.MULTILINE)
+    def dismiss(self) -> None:
+        """Ends the helper process of `command`."""
+        if self._commands is not None:
+            self._commands.communicate()
+            self._commands = None
 
-    def _manage_process(self, *arguments: str, output: int | IO[Any]) -> subprocess.Popen[bytes]:
+    def start_command(self, *arguments: str, output: int | IO[Any]) -> subprocess.Popen[bytes]:
+        """Starts `manage.py` with these arguments, as a process of its own."""
         return subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=BASE,
@@ -158,6 +96,80 @@ class Server:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+
+
+class Server(Installation):
+    """`manage.py serve` below `directory`; `environment` sets what an operator would."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        super().__init__()
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.log = directory / "server.log"
+        ours = {
+            "AVCHAT_VAR": str(directory),
+            "AVCHAT_DATABASE_URL": environment.get("AVCHAT_DATABASE_URL") or fresh_database(directory),
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.environment = inherited() | ours | environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._read = 0
+        directory.mkdir(parents=True, exist_ok=True)
+        self.manage("migrate", "--verbosity", "0")
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> "Server":
+        """Starts the process and waits until it is ready.
+
+        Raises:
+            RuntimeError: it ended, or was not ready within `START_SECONDS`; with the end of its log.
+        """
+        with self.log.open("ab") as log:
+            self._process = self.start_command("serve", "--bind", f"127.0.0.1:{self.port}", output=log)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.running:
+            try:
+                with urllib.request.urlopen(f"{self.base}/readyz", timeout=2) as answer:
+                    if answer.status == 200:
+                        return self
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"The server did not start:\n{self.log.read_text()[-4000:]}")
+
+    def kill(self) -> None:
+        """Ends the process at once, as a crash would (SIGKILL)."""
+        self._end(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Asks the process to end, as an operator would (SIGTERM), and waits for it."""
+        self._end(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ends everything that this object started."""
+        self._end(signal.SIGTERM)
+        self.dismiss()
+
+    def restart(self) -> None:
+        """Comes back on the same port with the same data."""
+        self.terminate()
+        self.start()
+
+    def complaints(self) -> list[str]:
+        """The tracebacks that the server has logged since this was last asked."""
+        text = self.log.read_text(errors="replace")
+        fresh, self._read = text[self._read :], len(text)
+        return re.findall(r"^.*\nTraceback \(most recent call last\):\n(?:(?:  .*)?\n)*.*", "\n" + fresh, re.MULTILINE)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:

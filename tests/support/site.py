@@ -11,7 +11,7 @@ import jwt
 
 from tests.support.client import Connection, Frame
 from tests.support.http import HttpConnection
-from tests.support.server import Server
+from tests.support.server import Installation
 from tests.support.websocket import WebSocketConnection
 
 TRANSPORTS = tuple(os.environ.get("AVCHAT_TEST_TRANSPORTS", "ws sse ndjson poll").split())
@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 class Site:
     """A site, and an address of its own that its members come from, so that no test uses up another's limits."""
 
-    def __init__(self, server: Server, *options: str, transport: str = "ws") -> None:
+    def __init__(self, server: Installation, *options: str, transport: str = "ws") -> None:
         number = next(_numbers)
         self.server = server
         self.transport = transport
@@ -79,6 +79,10 @@ class Site:
             body = f"fence {next(self._fences)}"
             await self._watchman.send(connection.hello["member"]["id"], body)
             await connection.event("message", body=body)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection that was dropped need not be closed."""
+        self._open.remove(connection)
 
     async def leave(self) -> None:
         """Closes every connection that is still open."""

@@ -112,7 +112,9 @@ class WebSocketConnection(Connection):
         if frame["type"] not in ("ok", "error"):
             await self._arrived(frame)
         elif (future := self._waiting.pop(frame.get("id", ""), None)) is not None:
-            future.set_result(frame)
+            if not future.done():
+                # Otherwise nobody waits for it any longer.
+                future.set_result(frame)
         else:
             assert frame["type"] == "error", f"an answer that nobody asked for: {frame}"
             async with self._changed:
