@@ -56,6 +56,8 @@ class Sessions:
     def __init__(self, node: "Node") -> None:
         self._node = node
         self._here: dict[str, Handler] = {}
+        # How often those had been taken over when they came here: what is said of an earlier time is out of date.
+        self._moves: dict[str, int] = {}
         self._handovers: dict[str, asyncio.Future[None]] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
@@ -112,10 +114,13 @@ class Sessions:
                 raise
         if record is not None and record.home != self._node.id:
             record = await self._take_over(id, record)
+            # It may have been taken over here meanwhile, or dropped.
+            handler = self._here.get(id)
             if handler is not None:
                 await self._follow(handler, record)
         if handler is None:
-            assert record is not None
+            if record is None:
+                raise NO_SESSION
             handler = await self._settle(id, record)
         self._node.wheel.cancel(("session", id))
         before = handler.version
@@ -202,6 +207,7 @@ class Sessions:
 
     def _drop(self, id: str) -> Handler | None:
         handler = self._here.pop(id, None)
+        self._moves.pop(id, None)
         self._node.wheel.cancel(("session", id))
         if handler is not None:
             if handler.port is not None:
@@ -214,10 +220,10 @@ class Sessions:
     async def _take_over(self, id: str, record: Record) -> Record:
         link = self._node.link_of(id)
         if not record.reading or record.home not in link.others:
-            link.note_to(record.home, "session.moved", id)
+            link.note_to(record.home, "session.moved", id, record.moves + 1)
             return record
         let_go = self._handovers[id] = self._node.loop.create_future()
-        link.note_to(record.home, "session.release", id, self._node.id)
+        link.note_to(record.home, "session.release", id, record.moves + 1, self._node.id)
         with suppress(TimeoutError):
             await asyncio.wait_for(let_go, HANDOVER_S)
         self._handovers.pop(id, None)
@@ -236,12 +242,17 @@ class Sessions:
             raise
         handler.become_session(id, record.version)
         handler.epoch = record.who.epoch
+        if (other := self._here.get(id)) is not None:
+            # Two reads came at once.
+            self._node.logout(handler)
+            return other
         self._here[id] = handler
         self._node.arrive(handler, look.version, look.choice, known)
         await self._follow(handler, record)
         return handler
 
     async def _follow(self, handler: Handler, record: Record) -> None:
+        self._moves[handler.session or ""] = record.moves + 1
         handler.version = record.version
         handler.own = {own for own in record.own | handler.own if own > record.version}
         handler.idle = record.idle
@@ -249,20 +260,22 @@ class Sessions:
         for hook in hooks.moved:
             await hook(handler, record.watching)
 
-    async def let_go(self, id: str, to: str) -> None:
+    async def let_go(self, id: str, moves: int, to: str) -> None:
         """Another node has been asked for the session's events: what is read here ends."""
         handler = self._here.get(id)
-        if handler is not None and handler.port is not None:
-            port = handler.port
-            port.close(CLOSE_REPLACED, "replaced")
-            self.detach(handler, port)
+        if handler is not None and self._moves.get(id, 0) < moves:
+            if handler.port is not None:
+                port = handler.port
+                port.close(CLOSE_REPLACED, "replaced")
+                self.detach(handler, port)
             await self.save(handler)
-        self._drop(id)
+            self._drop(id)
         self._node.link_of(id).note_to(to, "session.released", id)
 
-    def moved(self, id: str) -> None:
+    def moved(self, id: str, moves: int) -> None:
         """Another node is the session's home now."""
-        self._drop(id)
+        if self._moves.get(id, 0) < moves:
+            self._drop(id)
 
     def released(self, id: str) -> None:
         """The old home has let go."""
@@ -304,6 +317,7 @@ class Sessions:
                 "who": Who(caller.site.key, caller.id, caller.sub, caller.role, handler.epoch),
                 "version": handler.version,
                 "home": self._node.id,
+                "moves": self._moves.get(id, 0),
                 "idle": handler.idle,
                 "watching": sorted(handler.watching or ()),
                 "told": handler.told or {},
@@ -348,8 +362,8 @@ def _look(caller: Caller) -> _Look:
 
 
 @notes.on("session.release")
-def _release(node: "Node", id: str, to: str) -> None:
-    node.spawn(node.sessions.let_go(id, to))
+def _release(node: "Node", id: str, moves: int, to: str) -> None:
+    node.spawn(node.sessions.let_go(id, moves, to))
 
 
 @notes.on("session.released")
@@ -358,8 +372,8 @@ def _released(node: "Node", id: str) -> None:
 
 
 @notes.on("session.moved")
-def _moved(node: "Node", id: str) -> None:
-    node.sessions.moved(id)
+def _moved(node: "Node", id: str, moves: int) -> None:
+    node.sessions.moved(id, moves)
 
 
 @notes.on("session.ended")

@@ -22,11 +22,15 @@ class Who(msgspec.Struct, array_like=True):
 
 
 class Record(msgspec.Struct):
-    """A session as the directory has it. `told`: how those that it watches were when it was last told."""
+    """A session as the directory has it.
+
+    `told`: how those that it watches were when it was last told; `moves`: how often it was taken over.
+    """
 
     who: Who
     version: int = 0
     home: str = ""
+    moves: int = 0
     reading: bool = False
     idle: bool = False
     watching: list[str] = []

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from django.db import OperationalError
 from msgspec import Struct, json
 
 from avchat.demo import site, talk
@@ -29,6 +30,8 @@ LOBBY = "Forum lobby"
 READS_AFTER = (0.5, 1.2)
 WRITES_FOR = (1.2, 2.8)
 REMARKS_AFTER = (50, 110)
+# And until somebody tries again for whom there was no database.
+AGAIN_AFTER = 2
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +131,19 @@ class Bot:
         return self.alone and self.person.id not in REPLIES.slow
 
     async def arrive(self) -> None:
-        """Says hello, as a page would."""
-        token = await database.read(site.token, self.person)
-        hello = json.encode({"type": "hello", "site": site.KEY, "token": token})
-        welcomed = await welcome(self.bots.node, hello, origin=None, address="demo", port=self)
+        """Says hello, as a page would; again and again while the service does not answer."""
+        while True:
+            try:
+                token = await database.read(site.token, self.person)
+                hello = json.encode({"type": "hello", "site": site.KEY, "token": token})
+                welcomed = await welcome(self.bots.node, hello, origin=None, address="demo", port=self)
+                break
+            except Refusal as refusal:
+                if refusal.code != "unavailable":
+                    raise
+            except OperationalError as error:
+                log.info("The demo's members wait for the database: %s", error)
+            await asyncio.sleep(AGAIN_AFTER)
         self.handler = welcomed.handler
         self.handler.release(welcomed.changes, welcomed.up_to)
         reply = await self.ask({"type": "conversations"})

@@ -15,14 +15,14 @@ from typing import Any
 
 from tests.support.server import BASE, Installation, free_port, inherited
 
-NODES = 1
+NODES = 2
 START_SECONDS = 180
 BACK_SECONDS = 10
 """Within how many seconds a part is back, whatever ended it."""
 STOP_SECONDS = 5
 """Within how many seconds everything has ended after Ctrl-C."""
 # What is installed is current while tests run.
-MAKE = ("make", "--old-file", ".venv/run.stamp", "--old-file", ".venv/cluster.stamp", "cluster")
+MAKE = ("make", "--old-file", ".venv/run.stamp", "--old-file", ".venv/mysql.stamp", "cluster")
 MARK = "CLUSTER_TEST"
 
 

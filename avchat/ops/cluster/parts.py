@@ -41,8 +41,10 @@ SEED = ("python", "manage.py", "seed_demo")
 SERVE = ("python", "manage.py", "serve", "--bind")
 
 TOOLS = {
-    "mariadbd": "mariadb-server",
-    "mariadb-install-db": "mariadb-server",
+    "mariadbd": "mariadb-server-core",
+    "mariadb-install-db": "mariadb-server-core",
+    "my_print_defaults": "mariadb-client-core",
+    "mariadb-dump": "mariadb-client",
     "redis-server": "redis-server",
     "memcached": "memcached",
     "nginx": "nginx",
