@@ -6,7 +6,6 @@ from django.views.generic import RedirectView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/demo/" if settings.DEMO else "/dashboard/")),
-    path("", include("avchat.ops.urls")),
     path("", include("avchat.assets.urls")),
     path("dashboard/", include("avchat.dashboard.urls")),
     path("demo/", include("avchat.demo.urls")),

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.support.server import BASE, Installation, free_port, inherited
 
-NODES = 1
+NODES = 2
 START_SECONDS = 180
 BACK_SECONDS = 10
 """Within how many seconds a part is back, whatever ended it."""
