@@ -8,7 +8,6 @@ from avchat.dashboard.letter_views import letters
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(url="/demo/" if settings.DEMO else "/dashboard/")),
-    path("", include("avchat.ops.urls")),
     path("", include("avchat.assets.urls")),
     path("dashboard/", include("avchat.dashboard.urls")),
     path("letters/<str:token>", letters, name="letters"),

@@ -42,29 +42,35 @@ class Hosts(Installation):
             "memcached": f"{EDGE}:11211",
             "nginx": f"{EDGE}:{PORT}",
         } | {name: f"{address}:{PORT}" for name, address in NODES.items()}
-        self.environment = inherited() | self.layout.settings
+        self.environment = inherited() | self.layout.settings | {"AVCHAT_HOSTS": EDGE}
         self._parts: list[Part] = []
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
         """This thread, and what it starts, is on the edge."""
-        self._build()
         with open("/proc/self/ns/net") as home:
             try:
+                self._build()
                 self._enter(f"/run/netns/{self.name}-edge")
                 yield
             finally:
                 if _libc.setns(home.fileno(), CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), "setns")
                 for host in ("edge", *NODES):
-                    _ip("netns", "delete", f"{self.name}-{host}")
+                    subprocess.run(["ip", "netns", "delete", f"{self.name}-{host}"], check=False)
 
     async def start(self) -> None:
         """Starts everything; to be called inside."""
-        await self._run(*parts.stores(self.layout))
+        stores = parts.stores(self.layout)
+        for store in stores:
+            if store.name in ("redis", "broker"):
+                # Otherwise it answers its own host alone.
+                store.command = [*store.command, "--protected-mode", "no"]
+        await self._run(*stores)
         self.manage("migrate", "--verbosity", "0")
         nodes = parts.nodes(self.layout)
         for node in nodes:
+            node.environment = {**node.environment, "AVCHAT_HOSTS": EDGE}
             node.command = ["ip", "netns", "exec", f"{self.name}-{node.name}", *node.command]
         await self._run(*nodes)
         await self._run(parts.nginx(self.layout))
@@ -100,11 +106,11 @@ class Hosts(Installation):
             host, link = f"{self.name}-{name}", f"to-{name}"
             gateway = address.removesuffix("2") + "1"
             _ip("netns", "add", host)
-            _ip("-n", edge, "link", "add", link, "type", "veth", "peer", "name", "up", "netns", host)
+            _ip("-n", edge, "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", host)
             _ip("-n", edge, "address", "add", f"{gateway}/30", "dev", link)
             _ip("-n", edge, "link", "set", link, "up")
-            _ip("-n", host, "address", "add", f"{address}/30", "dev", "up")
-            for device in ("lo", "up"):
+            _ip("-n", host, "address", "add", f"{address}/30", "dev", "eth0")
+            for device in ("lo", "eth0"):
                 _ip("-n", host, "link", "set", device, "up")
             _ip("-n", host, "route", "add", "default", "via", gateway)
 
