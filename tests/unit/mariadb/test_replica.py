@@ -78,7 +78,7 @@ async def test_history_comes_from_a_replica_that_has_got_as_far(
     room = (await ann.send("bob", "hello"))["conversation"]
     assert await asyncio.to_thread(caught_up, primary, replica)
     mark(server, replica)
-    page = await ann.ask("history", conversation=room)
+    page = await ann.ok("history", conversation=room)
     assert [message["body"] for message in page["messages"]] == ["replica: hello"]
 
 
@@ -92,16 +92,16 @@ async def test_nobody_is_shown_less_than_was_acknowledged(
     replica.query("STOP SLAVE SQL_THREAD")
     try:
         await ann.send("bob", "two")
-        page = await ann.ask("history", conversation=room)
+        page = await ann.ok("history", conversation=room)
         assert [message["body"] for message in page["messages"]] == ["one", "two"]
-        await ann.ask("message.delete", conversation=room, seq=1)
-        page = await ann.ask("history", conversation=room)
+        await ann.ok("message.delete", conversation=room, seq=1)
+        page = await ann.ok("history", conversation=room)
         assert page["messages"][0]["deleted"] is True
     finally:
         replica.query("START SLAVE SQL_THREAD")
     assert await asyncio.to_thread(caught_up, primary, replica)
     mark(server, replica)
-    page = await ann.ask("history", conversation=room)
+    page = await ann.ok("history", conversation=room)
     assert page["messages"][1]["body"] == "replica: two"
 
 
@@ -111,5 +111,5 @@ async def test_a_replica_that_is_gone_is_done_without(
     ann, _ = await site.join("ann"), await site.join("bob")
     room = (await ann.send("bob", "still here"))["conversation"]
     replica.kill()
-    page = await ann.ask("history", conversation=room)
+    page = await ann.ok("history", conversation=room)
     assert [message["body"] for message in page["messages"]] == ["still here"]

@@ -1,0 +1,1 @@
+"""Measurements, each one command that prints JSON. No tests: what they find depends on the machine."""
