@@ -102,7 +102,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         known = state.blocks
         while seen != blocks.changes():
             seen = blocks.changes()
-            known = await database.read(read_blocks, site.id, member.id)
+            known = (await database.read(read_blocks, site.id, [member.id]))[member.id]
     except BaseException:
         # Cut off or refused: as if it had never been here.
         node.router.logout(handler)
@@ -183,7 +183,7 @@ def _state(caller: Caller, resume: str | None) -> _State:
         return _State(
             position,
             Member.objects.get(site=caller.site_id, id=caller.id),
-            read_blocks(caller.site_id, caller.id),
+            read_blocks(caller.site_id, [caller.id])[caller.id],
             views.keyed(caller.site_id, counts),
             resumed,
             changes,

@@ -85,7 +85,7 @@ def _tell(tx: Transaction, caller: Caller, version: int, origin: Handler) -> Non
 
 def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int, origin: Handler) -> None:
     tx.blocks_changed(caller.site_id, version)
-    for member in (caller.id, other):
-        tx.after(partial(blocks.update, member, read_blocks(caller.site_id, member)))
+    for member, found in read_blocks(caller.site_id, (caller.id, other)).items():
+        tx.after(partial(blocks.update, member, found))
     for hook in hooks.blocks_changed:
         tx.after(partial(hook, origin.node, caller.id, other))
