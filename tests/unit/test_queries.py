@@ -133,10 +133,10 @@ QUERIES: dict[str, tuple[Callable[[Caller], Any], int]] = {
     "hello": (lambda c: hello._state(c, None), 80_000),
     "unread counts": (unread_of_the_busiest, 80_000),
     "unread counts of a page": (lambda c: views.unread_counts(c.site_id, c.id, range(2, 52)), 3_000),
-    "conversations": (lambda c: conversations.listed(c, protocol.Conversations(limit=50)), 15_000),
+    "conversations": (lambda c: conversations.listed(c, protocol.Conversations(limit=50)), 20_000),
     "conversations, a later page": (
         lambda c: conversations.listed(c, protocol.Conversations(limit=50, cursor=str(SIZE // 600))),
-        15_000,
+        20_000,
     ),
     "conversations by id": (
         lambda c: conversations.listed(c, protocol.Conversations(ids=[f"room{n}" for n in range(2, 102)])),

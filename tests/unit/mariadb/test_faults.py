@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from avchat.tenants.models import Site
 from im import database, journal
@@ -114,8 +114,9 @@ async def test_connections_that_the_server_kills_lose_and_double_nothing(
 async def test_no_connection_is_used_after_the_server_has_closed_it(
     wire: Wire, mariadb: MariaDB, node: Node, site: Site
 ) -> None:
-    await database.read(connections.close_all)
     mariadb.query("SET GLOBAL wait_timeout = 1")
+    for id in set(mariadb.connections(name())) - set(own()):
+        mariadb.end(id)
     try:
         ann, bob = Desk(node, site, "ann"), Desk(node, site, "bob")
         await bob.sit()
