@@ -41,7 +41,7 @@ async def settled(seen: int, caller: Caller, known: Blocks) -> Blocks:
     """A member's blocks as they are now. `known`: what was read of them, after `changes()` had been `seen`."""
     while seen != _changes:
         seen = _changes
-        known = await database.read(read_blocks, caller.site_id, caller.id)
+        known = (await database.read(read_blocks, caller.site_id, [caller.id]))[caller.id]
     return known
 
 
@@ -57,8 +57,7 @@ def apart(member: int, other: int) -> bool:
 
 def changed(tx: Transaction, site_id: int, owner: int, member: int) -> None:
     """Has the nodes at which one of two members is connected learn that a block between them has changed."""
-    for one in (owner, member):
-        known = read_blocks(site_id, one)
+    for one, known in read_blocks(site_id, (owner, member)).items():
         tx.note(Note("blocks", (one, list(known.by), list(known.of)), (names.member(one),)))
     tx.note(Note("apart", (owner, member), (names.member(owner), names.member(member))))
 

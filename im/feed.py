@@ -158,7 +158,7 @@ def _missed(site_id: int, begin: int, present: Iterable[int]) -> _Missed:
                 changes[member] = replay.since(site_id, member, begin, position.epoch)
             except replay.TooMuch:
                 changes[member] = None
-        known = {member: read_blocks(site_id, member) for member in present} if touched.blocks else {}
+        known = read_blocks(site_id, list(present)) if touched.blocks else {}
         return _Missed(position.version, changes, touched.reshaped, known)
 
 

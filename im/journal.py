@@ -186,6 +186,7 @@ class Journal:
             self._mark(attempt)
             tx.lock_sites(write.site_id for write in batch)
             tx.prefetch((w.room for w in batch if w.room), (w.sent for w in batch if w.sent))
+            tx.prefetch_blocks((w.site_id, w.sent[0]) for w in batch if w.sent)
             for write in batch:
                 base = tx.version(write.site_id)
                 try:

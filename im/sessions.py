@@ -358,7 +358,7 @@ def _look(caller: Caller) -> _Look:
             raise NO_SESSION
         choice = msgspec.convert(row, Choice, from_attributes=True)
         version = replay.position(caller.site_id).version
-        return _Look(caller, choice, read_blocks(caller.site_id, caller.id), version)
+        return _Look(caller, choice, read_blocks(caller.site_id, [caller.id])[caller.id], version)
 
 
 @notes.on("session.release")

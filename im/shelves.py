@@ -86,7 +86,7 @@ def blocks(site_id: int, member: int, epoch: str, version: int) -> Blocks:
     """The blocks that concern a member. `version`: of the last change of its site's blocks."""
 
     def load(ids: list[int]) -> dict[int, _Blocks]:
-        read = {id: read_blocks(site_id, id) for id in ids}
+        read = read_blocks(site_id, ids)
         return {id: _Blocks(sorted(each.by), sorted(each.of)) for id, each in read.items()}
 
     name = f"{site_id}.{epoch}.{version}.{member}"

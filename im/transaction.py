@@ -5,7 +5,7 @@ events that are routed once all of it is stored. Sites are locked first, then co
 of their ids, so that two nodes never wait for each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -85,6 +85,7 @@ class Transaction:
     _sites: dict[int, SiteState] = field(default_factory=dict)
     _rooms: dict[str, Room] = field(default_factory=dict)
     _pairs: dict[tuple[int, str], Room] = field(default_factory=dict)
+    _inside: dict[int, tuple[int, dict[int, str], frozenset[int]]] = field(default_factory=dict)
     _dirty: dict[int, Room] = field(default_factory=dict)
     _messages: list[NewMessage] = field(default_factory=list)
     _sent: dict[tuple[int, str], tuple[str, int, int] | None] = field(default_factory=dict)
@@ -138,7 +139,9 @@ class Transaction:
             if pairs:
                 found += inside.filter(pair__in=pairs)
             ids = sorted({row.id for row in found})
-            for row in Conversation.objects.select_for_update().filter(id__in=ids).order_by("id"):
+            locked = list(Conversation.objects.select_for_update().filter(id__in=ids).order_by("id"))
+            self._learn(locked)
+            for row in locked:
                 self._admit(row)
         if senders := list(keys):
             self._sent.update(dict.fromkeys(senders))
@@ -222,11 +225,19 @@ class Transaction:
 
     def blocks(self, site_id: int, member: int) -> Blocks:
         """The blocks that concern a member."""
-        site = self._sites[site_id]
-        known = self._read_blocks.get(member) or _blocks.get(member)
-        if known is None or known[0] != site.blocks:
-            known = self._read_blocks[member] = (site.blocks, read_blocks(site_id, member))
-        return known[1]
+        self.prefetch_blocks([(site_id, member)])
+        return (self._read_blocks.get(member) or _blocks[member])[1]
+
+    def prefetch_blocks(self, members: Iterable[tuple[int, int]]) -> None:
+        """Reads at once the blocks that concern these (site, member), as far as they are not known."""
+        unknown: dict[int, set[int]] = {}
+        for site_id, member in members:
+            known = self._read_blocks.get(member) or _blocks.get(member)
+            if known is None or known[0] != self._sites[site_id].blocks:
+                unknown.setdefault(site_id, set()).add(member)
+        for site_id, asked in unknown.items():
+            for member, blocks in read_blocks(site_id, asked).items():
+                self._read_blocks[member] = (self._sites[site_id].blocks, blocks)
 
     def blocks_changed(self, site_id: int, version: int) -> None:
         """Has all that is known of the site's blocks read anew."""
@@ -276,15 +287,24 @@ class Transaction:
         _members.update((room.id, (room.shape, room.members, room.unshown)) for room in self._rooms.values())
         _blocks.update(self._read_blocks)
 
+    def _learn(self, rows: Iterable[Conversation]) -> None:
+        """Reads at once who is in these conversations, as far as it is not known."""
+        unknown = {row.id: row.shape for row in rows if row.id not in _members or _members[row.id][0] != row.shape}
+        if not unknown:
+            return
+        people: dict[int, list[tuple[int, str, bool]]] = {id: [] for id in unknown}
+        inside = Participant.objects.filter(conversation__in=unknown, left=0).order_by("conversation", "id")
+        for id, member, sub, shown in inside.values_list("conversation_id", "member_id", "member__sub", "shown"):
+            people[id].append((member, sub, shown))
+        for id, shape in unknown.items():
+            unshown = frozenset(member for member, _, shown in people[id] if not shown)
+            self._inside[id] = (shape, {member: sub for member, sub, _ in people[id]}, unshown)
+
     def _admit(self, row: Conversation) -> Room:
         if row.key in self._rooms:
             return self._rooms[row.key]
-        known = _members.get(row.id)
-        if known is None or known[0] != row.shape:
-            inside = Participant.objects.filter(conversation=row.id, left=0).order_by("id")
-            people = list(inside.values_list("member_id", "member__sub", "shown"))
-            unshown = frozenset(member for member, _, shown in people if not shown)
-            known = (row.shape, {member: sub for member, sub, _ in people}, unshown)
+        self._learn([row])
+        _, members, unshown = self._inside.get(row.id) or _members[row.id]
         room = Room(
             id=row.id,
             site_id=row.site_id,
@@ -293,8 +313,8 @@ class Transaction:
             name=row.name,
             seq=row.seq,
             shape=row.shape,
-            members=known[1],
-            unshown=known[2],
+            members=members,
+            unshown=unshown,
             version=row.version,
             latest=row.latest,
         )
@@ -318,9 +338,13 @@ def pair_of(one: int, other: int) -> str:
     return f"{min(one, other)}-{max(one, other)}"
 
 
-def read_blocks(site_id: int, member: int) -> Blocks:
-    """The blocks that concern a member, as the database has them."""
-    return Blocks(
-        by=frozenset(Block.objects.filter(site=site_id, member=member).values_list("owner", flat=True)),
-        of=frozenset(Block.objects.filter(site=site_id, owner=member).values_list("member", flat=True)),
-    )
+def read_blocks(site_id: int, members: Collection[int]) -> dict[int, Blocks]:
+    """The blocks that concern each of these members, as the database has them."""
+    inside = Block.objects.filter(site=site_id)
+    by: dict[int, set[int]] = {member: set() for member in members}
+    of: dict[int, set[int]] = {member: set() for member in members}
+    for owner, member in inside.filter(member__in=by).values_list("owner", "member"):
+        by[member].add(owner)
+    for owner, member in inside.filter(owner__in=of).values_list("owner", "member"):
+        of[owner].add(member)
+    return {member: Blocks(frozenset(by[member]), frozenset(of[member])) for member in members}

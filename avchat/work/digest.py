@@ -177,7 +177,7 @@ def _missed(site: Site, row: Subscriber) -> list[Missed]:
         site=site.pk, member=row.pk, left=0, shown=True, conversation__seq__gt=F("read_seq"),
         conversation__version__gt=row.told,
     ).order_by("-conversation__latest")  # fmt: skip
-    blocked = read_blocks(site.pk, row.pk).of
+    blocked = read_blocks(site.pk, [row.pk])[row.pk].of
     found: list[Missed] = []
     for conversation, name, read_seq in mine.values_list("conversation", "conversation__name", "read_seq")[:SHOWN]:
         hidden = Hidden.objects.filter(conversation=conversation, member=row.pk, seq__gt=read_seq)

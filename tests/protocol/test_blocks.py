@@ -1,7 +1,11 @@
 """Blocks: whoever is blocked cannot tell, and whoever blocks sees and hears nothing of them."""
 
+import pytest
+
 from tests.support.client import Connection
 from tests.support.site import Site
+
+pytestmark = pytest.mark.database
 
 
 async def blocked(site: Site) -> tuple[Connection, Connection, str]:

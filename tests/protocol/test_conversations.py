@@ -6,6 +6,8 @@ from tests.support.bad import short
 from tests.support.client import Connection
 from tests.support.site import Site
 
+pytestmark = pytest.mark.database
+
 
 async def group(site: Site) -> tuple[Connection, Connection, Connection, str]:
     """Ann, Bob and Cid, and Ann's group "Bees" with Bob in it, but not Cid."""

@@ -6,6 +6,8 @@ from tests.support.bad import short
 from tests.support.client import Connection
 from tests.support.site import Site
 
+pytestmark = pytest.mark.database
+
 
 async def written(site: Site, count: int) -> tuple[Connection, Connection, str]:
     """Ann and Bob, and a conversation with `count` messages of Ann's, their bodies their numbers from 1."""

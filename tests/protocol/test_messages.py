@@ -9,6 +9,8 @@ from tests.support.bad import short
 from tests.support.client import Connection
 from tests.support.site import Site
 
+pytestmark = pytest.mark.database
+
 
 async def pair(site: Site) -> tuple[Connection, Connection, str]:
     """Ann and Bob, and their conversation with one message of Ann's in it."""

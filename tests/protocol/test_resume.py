@@ -9,6 +9,8 @@ from tests.support.client import Connection, Frame
 from tests.support.server import Server
 from tests.support.site import TRANSPORTS, Site
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 async def busy_site(server: Server, transport: str) -> AsyncIterator[Site]:

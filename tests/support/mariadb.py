@@ -5,6 +5,7 @@ they are killed.
 """
 
 import atexit
+import contextlib
 import ctypes
 import functools
 import getpass
@@ -125,6 +126,11 @@ class MariaDB:
         """The ids of the connections to a database."""
         rows = self.query(f"SELECT id FROM information_schema.processlist WHERE db = '{database}' ORDER BY id")
         return [int(row[0]) for row in rows]
+
+    def end(self, id: int) -> None:
+        """Ends a connection, if there still is one of this id."""
+        with contextlib.suppress(MySQLdb.OperationalError):
+            self.query(f"KILL CONNECTION {id}")
 
     def kill(self) -> None:
         """Ends the process at once, as a crash would (SIGKILL)."""

@@ -11,6 +11,8 @@ from im.errors import Refusal
 from im.node import Node
 from tests.support.desk import Desk
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 async def ann(node: Node, site: Site) -> Desk:

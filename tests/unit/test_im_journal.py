@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from avchat.tenants import services
 from avchat.tenants.models import Site
 from im import database, journal, transaction
 from im.commit import Event
 from im.errors import Refusal
 from im.journal import Write
-from im.models import Conversation, Member, Message, SiteVersion
+from im.models import Conversation, JournalMark, Member, Message, SiteVersion
 from im.node import Node
 from im.transaction import Transaction
 from tests.support.desk import Desk
+
+pytestmark = pytest.mark.database
 
 
 def submitted(node: Node, site: Site, run: Callable[[Transaction], Any]) -> "asyncio.Future[Any]":
@@ -148,3 +152,81 @@ async def test_the_journal_stores_what_was_submitted_before_it_stops(transaction
     futures = [submitted(node, site, next_version(site)) for _ in range(30)]
     await asyncio.to_thread(node.journal.stop)
     assert await asyncio.gather(*futures) == list(range(1, 31))
+
+
+async def test_two_journals_on_the_same_sites_neither_refuse_nor_leave_gaps(node: Node, site: Site) -> None:
+    """As two nodes do: both write to the same conversations of the same sites at once."""
+    other = Node()
+    sites = [site, await database.read(another_site)]
+    try:
+        desks = {}
+        for at in sites:
+            for where, subs in ((node, ("ann", "cid")), (other, ("bob", "dee"))):
+                for sub in subs:
+                    desks[at.pk, sub] = Desk(where, at, sub)
+                    await desks[at.pk, sub].sit()
+        rooms = {}
+        for at in sites:
+            made = await desks[at.pk, "ann"].ask("conversation.create", members=["bob", "cid", "dee"], name="all")
+            rooms[at.pk] = made["conversation"]
+        answers = await asyncio.gather(
+            *(
+                desk.ask("message.send", to={"conversation": rooms[at]}, body=str(n), key=f"{sub} {n}")
+                for n in range(40)
+                for (at, sub), desk in desks.items()
+            ),
+        )
+    finally:
+        await asyncio.to_thread(other.journal.stop)
+    assert [answer for answer in answers if answer["type"] != "ok"] == []
+    for at in sites:
+        seqs = await database.read(seqs_of, rooms[at.pk])
+        assert seqs == list(range(1, 161))
+        assert await database.read(versions_of, at) == await database.read(stored_version, at)
+
+
+def another_site() -> Site:
+    site = Site.objects.create(name="Quay")
+    services.add_secret(account=None, site=site, label="test")
+    return site
+
+
+def seqs_of(key: str) -> list[int]:
+    return list(Message.objects.filter(conversation__key=key).order_by("seq").values_list("seq", flat=True))
+
+
+def versions_of(site: Site) -> int | None:
+    """The last version that a conversation of the site carries."""
+    last = Conversation.objects.filter(site=site).order_by("-version").first()
+    return last.version if last else None
+
+
+async def test_a_commit_that_is_stored_though_it_failed_is_told_and_not_repeated(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = Desk(node, site, "ann"), Desk(node, site, "bob")
+    await bob.sit()
+    await ann.sit()
+    commit = BaseDatabaseWrapper.commit
+    faults = iter([True])
+
+    def faulty(self: BaseDatabaseWrapper) -> None:
+        commit(self)
+        if next(faults, False):
+            raise OperationalError("lost connection during COMMIT")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "commit", faulty)
+    made = await ann.ask("conversation.create", members=["bob"], name="group")
+    assert made["type"] == "ok"
+    await ann.ask("message.send", to={"conversation": made["conversation"]}, body="x", key="1")
+    assert [frame["name"] for frame in bob.of("conversation")] == ["group"]
+    assert await database.read(Conversation.objects.count) == 1
+
+
+async def test_the_marks_of_journals_that_are_long_gone_are_removed(node: Node, site: Site) -> None:
+    def left() -> list[str]:
+        return list(JournalMark.objects.values_list("journal", flat=True))
+
+    await database.read(lambda: JournalMark.objects.create(journal="gone", batch=7, time=1))
+    await node.journal.write(site.pk, next_version(site))
+    assert await database.read(left) == [node.journal._id]

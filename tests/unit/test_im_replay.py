@@ -12,6 +12,8 @@ from im.cursor import LIFE_S, parse
 from im.node import Node
 from tests.support.desk import Desk, Frame
 
+pytestmark = pytest.mark.database
+
 SUBS = ("ann", "bob", "cid", "dee")
 
 

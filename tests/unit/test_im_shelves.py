@@ -92,7 +92,7 @@ def both_ways(site_id: int, sub: str) -> list[tuple[Any, Any]]:
     return [
         (shelves.conversations(site_id, member.id, rows), views.conversations(site_id, member.id, rows)),
         (shelves.unread(site_id, member.id, state.epoch), {keys[id]: count for id, count in counts.items()}),
-        (shelves.blocks(site_id, member.id, state.epoch, state.blocks), read_blocks(site_id, member.id)),
+        (shelves.blocks(site_id, member.id, state.epoch, state.blocks), read_blocks(site_id, [member.id])[member.id]),
         (members.profiles(site_id, SUBS), {m.sub: members.profile(m) for m in Member.objects.filter(site=site_id)}),
     ]
 

@@ -19,7 +19,7 @@ from im.caller import Caller
 from im.dispatch import routes
 from im.models import Block, Contact, Conversation, Hidden, Message, Reaction
 from im.transaction import Transaction
-from presence import directory, monitor
+from presence import directory, services
 from tests.support import million
 from tests.support.plans import explained
 
@@ -130,13 +130,13 @@ QUERIES: dict[str, tuple[Callable[[Caller], Any], int]] = {
     ),
     "resume after nothing": (resumed(0), 12_000),
     "resume after a thousand changes": (resumed(1_000), 30_000),
-    "hello": (lambda c: hello._state(c, None), 80_000),
+    "hello": (lambda c: hello._state(c, None, None), 80_000),
     "unread counts": (unread_of_the_busiest, 80_000),
     "unread counts of a page": (lambda c: views.unread_counts(c.site_id, c.id, range(2, 52)), 3_000),
-    "conversations": (lambda c: conversations.listed(c, protocol.Conversations(limit=50)), 15_000),
+    "conversations": (lambda c: conversations.listed(c, protocol.Conversations(limit=50)), 20_000),
     "conversations, a later page": (
         lambda c: conversations.listed(c, protocol.Conversations(limit=50, cursor=str(SIZE // 600))),
-        15_000,
+        20_000,
     ),
     "conversations by id": (
         lambda c: conversations.listed(c, protocol.Conversations(ids=[f"room{n}" for n in range(2, 102)])),
@@ -152,7 +152,7 @@ QUERIES: dict[str, tuple[Callable[[Caller], Any], int]] = {
     "members by a word": (page_of_members(query="m77777", limit=50), 2_000),
     "members who are here": (page_of_members(online=True, limit=50), 25_000),
     "members who are here, by a word": (page_of_members(online=True, query="m12", limit=50), 70_000),
-    "presence, last seen": (lambda c: monitor._seen(c.site_id, c.id, [f"m{n}" for n in range(1000)]), 5_000),
+    "presence, last seen": (lambda c: services._seen(c.site_id, c.id, [f"m{n}" for n in range(1000)]), 5_000),
     "contacts and blocks": (lambda c: replay.contacts_of(c.site_id, c.id), 3_000),
     "a send": (stored(protocol.MessageSend, to=protocol.Target(conversation=SHORT), body="x", key="k"), 500),
     "a send to a member": (stored(protocol.MessageSend, to=protocol.Target(member="m9"), body="x", key="k"), 500),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from avchat.tenants.models import Site
 from im import database, journal
@@ -60,7 +60,7 @@ async def until(condition: Callable[[], Any]) -> None:
 @contextmanager
 def locked(table: str, mariadb: MariaDB) -> Iterator[Any]:
     """The rows of a table are locked by somebody else, whose cursor this is."""
-    other = mariadb.connect(str(connection.settings_dict["NAME"]))
+    other = mariadb.connect(name())
     cursor = other.cursor()
     try:
         cursor.execute("SET idle_transaction_timeout = 0")
@@ -95,49 +95,44 @@ async def test_a_commit_whose_answer_was_lost_is_told_even_where_its_writes_were
 
 
 async def test_connections_that_the_server_kills_lose_and_double_nothing(
-    pair: tuple[Desk, Desk], mariadb: MariaDB
+    wire: Wire, pair: tuple[Desk, Desk], mariadb: MariaDB
 ) -> None:
     ann, bob = pair
-    name = str(connection.settings_dict["NAME"])
-    mine = connection.connection.thread_id() if connection.connection else 0
-    stop = threading.Event()
-
-    def kill() -> None:
-        while not stop.is_set():
-            for id in mariadb.connections(name):
-                if id != mine:
-                    mariadb.query(f"KILL CONNECTION {id}")
-            stop.wait(0.01)
-
-    killer = asyncio.create_task(asyncio.to_thread(kill))
-    try:
-        sent = []
-        for n in range(1, 60):
-            sent.append(await ann.ask("message.send", to={"member": "bob"}, body=str(n), key=str(n)))
-    finally:
-        stop.set()
-        await asyncio.gather(killer, return_exceptions=True)
+    kept = own()
+    sent, read = [], []
+    for n in range(1, 60):
+        asked = ann.ask("message.send", to={"member": "bob"}, body=str(n), key=str(n))
+        for id in set(mariadb.connections(name())) - set(kept):
+            mariadb.end(id)
+        sent.append(await asked)
+        read.append(await bob.ask("history", conversation=sent[-1]["conversation"], limit=1))
     assert [answer["seq"] for answer in sent] == list(range(2, 61))
+    assert [answer["messages"][0]["seq"] for answer in read] == list(range(2, 61))
     assert [frame["seq"] for frame in bob.of("message")] == list(range(1, 61))
 
 
 async def test_no_connection_is_used_after_the_server_has_closed_it(
     wire: Wire, mariadb: MariaDB, node: Node, site: Site
 ) -> None:
-    name = str(connection.settings_dict["NAME"])
-    await database.read(connections.close_all)
     mariadb.query("SET GLOBAL wait_timeout = 1")
+    for id in set(mariadb.connections(name())) - set(own()):
+        mariadb.end(id)
     try:
         ann, bob = Desk(node, site, "ann"), Desk(node, site, "bob")
         await bob.sit()
         await ann.sit()
-        await until(lambda: mariadb.connections(name) in ([], own()))
+        await until(lambda: mariadb.connections(name()) in ([], own()))
         answer = await ann.ask("message.send", to={"member": "bob"}, body="later", key="1")
-        await until(lambda: mariadb.connections(name) in ([], own()))
+        await until(lambda: mariadb.connections(name()) in ([], own()))
         history = await ann.ask("history", conversation=answer["conversation"])
         assert [message["body"] for message in history["messages"]] == ["later"]
     finally:
         mariadb.query("SET GLOBAL wait_timeout = 28800")
+
+
+def name() -> str:
+    """The database."""
+    return str(connection.settings_dict["NAME"])
 
 
 def own() -> list[int]:
@@ -221,21 +216,18 @@ async def test_who_stands_still_in_a_transaction_loses_its_locks(pair: tuple[Des
         await frozen
 
 
-async def test_a_read_that_fails_leaves_no_transaction_behind(wire: Wire, node: Node, site: Site) -> None:
+async def test_a_read_that_fails_leaves_no_transaction_behind(
+    wire: Wire, node: Node, site: Site, mariadb: MariaDB
+) -> None:
     def fail() -> None:
         with database.snapshot():
             Member.objects.count()
             raise ZeroDivisionError
 
-    def transactions() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT COUNT(*) FROM information_schema.innodb_trx")
-            return int(cursor.fetchone()[0])
-
     for _ in range(8):
         with pytest.raises(ZeroDivisionError):
             await database.read(fail)
-    assert await database.read(transactions) == 0
+    assert mariadb.query("SELECT COUNT(*) FROM information_schema.innodb_trx") == [(0,)]
 
 
 async def test_a_snapshot_does_not_see_what_is_stored_meanwhile(wire: Wire, node: Node, site: Site) -> None:
