@@ -25,7 +25,8 @@ TABLES = ("im_message", "im_participant", "im_conversation", "im_memberword", "i
 STATEMENTS = (
     """INSERT INTO im_member (id, site_id, sub, name, sort, avatar, url, role, `groups`, `show`, status, tabs, seen,
         created, tabs_version, lists_version, email, origin)
-     SELECT n, {site}, {sub}, {sub}, {sub}, '', '', 'member', '[]', 'online', '', '[]', 0, 0, 0, 0, '', '' FROM {all}""",
+     SELECT n, {site}, {sub}, {sub}, {sub}, '', '', 'member', '[]', 'online', '', '[]', 0, 0, 0, 0, '', ''
+     FROM {all}""",
     "INSERT INTO im_memberword (site_id, word, member_id) SELECT {site}, {sub}, n FROM {some}",
     """INSERT INTO im_conversation (id, site_id, `key`, pair, name, seq, version, shape, latest, created)
      SELECT n, {site}, {room}, {sub}, '', {seq}, {last}, 1, {last}, 0 FROM {half}""",
