@@ -180,7 +180,7 @@ class Pool:
         self._states[fd] &= ~PAUSED
         try:
             for message in messages:
-                self._hand_on(fd, owner, message)
+                self._hand_on(fd, owner, message)  # type: ignore[arg-type]
         except Violation as violation:
             self._fail(fd, violation.code, violation.reason)
         if rest:
@@ -226,7 +226,7 @@ class Pool:
             self._left.set_result(None)
         owner, self._owners[fd] = self._owners[fd], None
         for store in (self._partial, self._fragments, self._pending, self._unsent, self._ending):
-            store.pop(fd, None)  # type: ignore[attr-defined]
+            store.pop(fd, None)
         self._big.discard(fd)
         return owner
 

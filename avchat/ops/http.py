@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request's head that may come after its first packet."""
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes of a request's body."""
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of a request's body, also of one that was answered before all of it was there."""
 HEAD_S = 20.0
 """How long a request's head may take, in seconds. A login storm must not lose handshakes to it."""
 STALL_S = 60.0
@@ -76,11 +76,10 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of a request's body."""
         self.body_size += len(body)
-        if self.body_size > MAX_BODY:
-            if not self.transport.is_closing():
-                self._refuse(413)
-            return
-        super().on_body(body)
+        if self.body_size <= MAX_BODY:
+            super().on_body(body)
+        elif not self.transport.is_closing():
+            self._refuse(413)
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is written to."""
@@ -103,12 +102,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, *headers: tuple[bytes, bytes]) -> None:
         """Answers with a bare status, unless another answer has begun, and closes."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        begun = False
+        if self.cycle is not None and not self.in_head:
             begun = self.cycle.response_started
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        else:
-            begun = False
         if not begun:
             lines = [STATUS_LINE[status], b"content-length: 0\r\nconnection: close\r\n"]
             lines += [name + b": " + value + b"\r\n" for name, value in headers]

@@ -50,6 +50,7 @@ class HttpConsumer(Consumer):
     body = b""
     # Until a site is known nobody else's page may read the answer.
     readable = False
+    begun = False
 
     async def http_request(self, message: dict[str, Any]) -> None:
         """Collects the body and has the request answered; what is refused is told as an error frame."""
@@ -101,7 +102,9 @@ class HttpConsumer(Consumer):
         await self.respond(STATUS[refusal.code], refusal.encode(refusal.id), headers)
 
     async def respond(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-        """Answers in one piece."""
+        """Answers in one piece, unless an answer has begun: a session may end while its events are being asked for."""
+        if self.begun:
+            return
         # An answer without content has no length either.
         length = [] if status == 204 else [(b"content-length", str(len(body)).encode())]
         await self.begin(status, b"application/json", length + (headers or []))
@@ -109,6 +112,7 @@ class HttpConsumer(Consumer):
 
     async def begin(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         """Sends the head of the answer."""
+        self.begun = True
         headers = self.headers(content_type, headers)
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
