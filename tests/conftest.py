@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.support.server import Server
+from tests.support.server import Daphne, Server
 from tests.support.site import TRANSPORTS, Site
 
 
@@ -28,6 +28,16 @@ def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         AVCHAT_AWAY_SECONDS="1",
         AVCHAT_XA_SECONDS="3",
     )
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def daphne(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Daphne as it is, with the same application."""
+    server = Daphne(tmp_path_factory.mktemp("daphne"))
     try:
         yield server.start()
     finally:

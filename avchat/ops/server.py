@@ -77,9 +77,10 @@ class Server(uvicorn.Server):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await connections.empty()
+        connections.clear()
+        await super().shutdown(sockets)
         await asyncio.to_thread(running.journal.stop)
         connections.stop()
-        await super().shutdown(sockets)
 
     def _take_back(self, fd: int) -> None:
         """A connection whose response has been waited for in the pool is ready for the next request."""

@@ -78,6 +78,8 @@ class WebSocketConsumer(Consumer):
         self.handler = welcomed.handler
         self.write(encode(welcomed.reply), None)
         self.handler.release(welcomed.changes, welcomed.up_to)
+        if self.node.draining:
+            self.node.dismiss(self.handler)
         await self.hibernate(self._take)
 
     def _take(self, connection: Any) -> Handler:

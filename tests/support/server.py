@@ -74,7 +74,7 @@ class Server:
             RuntimeError: it ended, or was not ready within `START_SECONDS`; with the end of its log.
         """
         with self.log.open("ab") as log:
-            self._process = self._manage_process("serve", "--bind", f"127.0.0.1:{self.port}", output=log)
+            self._process = self._python(*self._serve(), output=log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.running:
             try:
@@ -140,9 +140,15 @@ class Server:
         fresh, self._read = text[self._read :], len(text)
         return re.findall(r"^.*\nTraceback \(most recent call last\):\n(?:(?:  .*)?\n)*.*", "\n" + fresh, re.MULTILINE)
 
+    def _serve(self) -> list[str]:
+        return ["manage.py", "serve", "--bind", f"127.0.0.1:{self.port}"]
+
     def _manage_process(self, *arguments: str, output: int | IO[Any]) -> subprocess.Popen[bytes]:
+        return self._python("manage.py", *arguments, output=output)
+
+    def _python(self, *arguments: str, output: int | IO[Any]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=BASE,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -162,3 +168,10 @@ class Server:
             raise
         finally:
             self._process = None
+
+
+class Daphne(Server):
+    """The same application on Daphne as it is, which knows of no connection pool."""
+
+    def _serve(self) -> list[str]:
+        return ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "avchat.asgi:application"]
