@@ -128,10 +128,10 @@ def main() -> None:
                 print(f"{size:8.1f} bytes {count:6.2f} allocations  {line}")
             print(json.dumps({"bytes_per_member": round(sum(size for _, size, _ in rows), 1)}))
             return
-        found = {
-            name: measure(kind(Path(directory) / name), given.members, given.seconds)
-            for name, kind in (("serve", Server), ("daphne", Daphne))
-        }
+        found: dict[str, dict[str, Any]] = {}
+        for name, kind in (("serve", Server), ("daphne", Daphne)):
+            found[name] = measure(kind(Path(directory) / name), given.members, given.seconds)
+            print(name, json.dumps(found[name]), flush=True)
     for key in found["serve"]:
         print(f"{key:32}" + "".join(f"{found[name][key]:>12}" for name in found))
     print(json.dumps({"members": given.members, **found}))

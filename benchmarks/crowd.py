@@ -15,6 +15,7 @@ REQUEST = (
     b"GET /im/v1/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: avchat.v1\r\nSec-WebSocket-Key: "
 )
+PING, PONG = b"\x89\x00", b"\x8a\x80\x00\x00\x00\x00"
 PATIENCE_S = 60.0
 
 
@@ -68,11 +69,8 @@ class Crowd:
                 self.sockets[fd] = made
                 stage[fd] = waiting.pop()
                 self._epoll.register(fd, select.EPOLLIN)
-            for fd, _ in self._ready():
-                data = os.read(fd, 65536)
+            for fd, data in self._heard(PATIENCE_S):
                 hello = stage.get(fd)
-                if not data:
-                    raise RuntimeError("a member was thrown out")
                 if hello is not None:
                     assert data.startswith(b"HTTP/1.1 101"), data
                     os.write(fd, hello)
@@ -94,9 +92,7 @@ class Crowd:
         begun = time.monotonic()
         end = begun + seconds
         while time.monotonic() < end:
-            for fd, _ in self._ready():
-                data = os.read(fd, 65536)
-                # A ping of the server's is no answer.
+            for fd, data in self._heard(1):
                 if fd in fds and b'"ok"' in data:
                     count += 1
                     os.write(fd, ping)
@@ -105,11 +101,10 @@ class Crowd:
         return count / took
 
     def listen(self, seconds: float) -> None:
-        """Takes what comes, and answers nothing."""
+        """Takes what comes."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            for fd, _ in self._epoll.poll(left, 512):
-                os.read(fd, 65536)
+            self._heard(left)
 
     def leave(self) -> None:
         """All of them go, without a word."""
@@ -118,11 +113,19 @@ class Crowd:
         self.sockets.clear()
         self._epoll.close()
 
-    def _ready(self) -> list[tuple[int, int]]:
-        events = self._epoll.poll(PATIENCE_S, 512)
-        if not events:
-            raise RuntimeError("the server does not answer any more")
-        return events
+    def _heard(self, seconds: float) -> list[tuple[int, bytes]]:
+        """What comes next, from all who say something. The server's pings are answered."""
+        heard = []
+        for fd, _ in self._epoll.poll(seconds, 512):
+            data = os.read(fd, 65536)
+            if not data:
+                raise RuntimeError("a member was thrown out")
+            if data.endswith(PING):
+                os.write(fd, PONG)
+                data = data[: -len(PING)]
+            if data:
+                heard.append((fd, data))
+        return heard
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:

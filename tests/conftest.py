@@ -1,5 +1,6 @@
 """Fixtures for all tests: servers of their own, and fresh sites on them."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,8 +11,12 @@ from tests.support.site import TRANSPORTS, Site
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server as an operator gets it, shared by all tests: keep them apart by site."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    """The server as an operator gets it, shared by all tests: keep them apart by site.
+
+    With AVCHAT_TEST_SERVER=daphne it is Daphne, for the tests of what does not depend on the server.
+    """
+    kind = Daphne if os.environ.get("AVCHAT_TEST_SERVER") == "daphne" else Server
+    server = kind(tmp_path_factory.mktemp("server"))
     try:
         yield server.start()
     finally:

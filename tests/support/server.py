@@ -174,4 +174,17 @@ class Daphne(Server):
     """The same application on Daphne as it is, which knows of no connection pool."""
 
     def _serve(self) -> list[str]:
-        return ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "avchat.asgi:application"]
+        # Its handshakes are given five seconds otherwise, which a busy machine does not keep.
+        patience = ["--websocket_connect_timeout", "60"]
+        return [
+            "-m",
+            "daphne",
+            "-v",
+            "0",
+            *patience,
+            "-b",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "avchat.asgi:application",
+        ]
