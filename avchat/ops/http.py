@@ -90,14 +90,16 @@ class HttpProtocol(HttpToolsProtocol):
         """Lets go of a client that takes too long; called now and then."""
         if self.transport is None or self.timeout_keep_alive_task is not None:
             return
-        if self.in_head:
-            late = now - self.since > HEAD_S and (self.cycle is None or self.cycle.response_complete)
-        elif self.flow.write_paused:
-            late = now - self.since > STALL_S
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            # The next request has begun, or something that is none.
+            late = HEAD_S if self.in_head else STALL_S
+        elif self.flow.write_paused or (cycle.more_body and not self.flow.read_paused):
+            late = STALL_S
         else:
-            asked = self.cycle is not None and self.cycle.more_body and not self.flow.read_paused
-            late = asked and now - self.since > STALL_S
-        if late:
+            # It is the application that takes its time.
+            return
+        if now - self.since > late:
             self.transport.abort()
 
     def _refuse(self, status: int, *headers: tuple[bytes, bytes]) -> None:

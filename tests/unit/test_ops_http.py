@@ -93,6 +93,18 @@ async def test_a_head_that_never_ends_is_cut_off_however_much_of_it_comes(line: 
     assert await over(line)
 
 
+async def test_a_client_that_sends_what_is_no_request_is_cut_off(line: Line) -> None:
+    server = await line.server()
+    line.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    await asyncio.wait_for(line.reader.readuntil(b"0\r\n\r\n"), 10)
+    line.writer.write(b"\r\n")
+    async with asyncio.timeout(10):
+        while server.timeout_keep_alive_task is not None:  # noqa: ASYNC110 (what is waited for is told to nobody)
+            await asyncio.sleep(0)
+    server.look(asyncio.get_running_loop().time() + http.STALL_S + 1)
+    assert await over(line)
+
+
 async def test_a_body_that_stops_coming_is_cut_off(line: Line) -> None:
     server = await line.server()
     line.writer.write(b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n123")
