@@ -15,7 +15,7 @@ REQUEST = (
     b"GET /im/v1/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: avchat.v1\r\nSec-WebSocket-Key: "
 )
-PING, PONG = b"\x89\x00", b"\x8a\x80\x00\x00\x00\x00"
+PING = b"\x89"
 PATIENCE_S = 60.0
 
 
@@ -120,9 +120,10 @@ class Crowd:
             data = os.read(fd, 65536)
             if not data:
                 raise RuntimeError("a member was thrown out")
-            if data.endswith(PING):
-                os.write(fd, PONG)
-                data = data[: -len(PING)]
+            at = data.rfind(PING)
+            if at >= 0 and data[at + 1] == len(data) - at - 2:
+                os.write(fd, bytes((0x8A, 0x80 | data[at + 1])) + MASK + data[at + 2 :])
+                data = data[:at]
             if data:
                 heard.append((fd, data))
         return heard
