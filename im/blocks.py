@@ -5,13 +5,16 @@ Kept in the node's memory so that presence and typing need not ask the database.
 
 from im.transaction import Blocks
 
+NOBODY: frozenset[int] = frozenset()
+"""What nearly every member keeps, and all of them share."""
+
 _known: dict[int, frozenset[int]] = {}
 _changes = 0
 
 
 def learn(member: int, blocks: Blocks) -> None:
     """Keeps the blocks that concern a member who is connected here."""
-    _known[member] = blocks.by | blocks.of
+    _known[member] = (blocks.by | blocks.of) or NOBODY
 
 
 def update(member: int, blocks: Blocks) -> None:
