@@ -106,12 +106,15 @@ class Outbox:
 
     def pour(self, connection: Any) -> None:
         """Has a connection of the pool send what waits here. Only in the turn in which it was written."""
-        if self._task is not None:
-            self._task.cancel()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
         for part in self._parts:
             connection.write(part)
         if self._closing is not None:
             connection.close(*self._closing)
+        # Or else consumer, outbox and task would hold each other until garbage is looked for.
+        del self._flush
 
     def _wake(self) -> None:
         if self._task is None:
