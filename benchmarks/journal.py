@@ -30,10 +30,10 @@ def main() -> None:
     parser.add_argument("--pid", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.url:
-        print(json.dumps(asyncio.run(measure(options))))  # noqa: T201
+        print(json.dumps(asyncio.run(measure(options))))
         return
     results = {name: start(name, options) for name in options.database or ["sqlite", "mariadb"]}
-    print(json.dumps(results, indent=2))  # noqa: T201
+    print(json.dumps(results, indent=2))
 
 
 def start(name: str, options: argparse.Namespace) -> dict[str, Any]:

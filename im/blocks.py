@@ -15,13 +15,16 @@ from im.transaction import Blocks, Transaction, read_blocks
 if TYPE_CHECKING:
     from im.node import Node
 
+NOBODY: frozenset[int] = frozenset()
+"""What nearly every member keeps, and all of them share."""
+
 _known: dict[int, frozenset[int]] = {}
 _changes = 0
 
 
 def learn(member: int, blocks: Blocks) -> None:
     """Keeps the blocks that concern a member who is connected here."""
-    _known[member] = blocks.by | blocks.of
+    _known[member] = (blocks.by | blocks.of) or NOBODY
 
 
 def update(member: int, blocks: Blocks) -> None:

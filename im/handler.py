@@ -204,6 +204,10 @@ class Handler:
             _, answer = self.backlog.popleft()
             answer(None)
 
+    def disconnected(self, code: int) -> None:
+        """The connection pool tells that the connection is over."""
+        self.node.depart(self)
+
     async def uncongested(self) -> None:
         """Waits until more frames may be read."""
         if self.congested:

@@ -185,10 +185,10 @@ class Node:
             hook(handler)
 
     def drain(self) -> None:
-        """Dismisses every connection; a session that nobody reads just now is dismissed when it is read."""
+        """Dismisses every connection; one that still catches up, or that nobody reads, is dismissed after that."""
         self.draining = True
         for handler in self.router.all():
-            if handler.port is not None:
+            if handler.port is not None and handler.held is None:
                 self.dismiss(handler)
 
     def dismiss(self, handler: Handler) -> None:

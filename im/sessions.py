@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 READ_S = 90.0
-"""How long a session lives whose events are being read, in seconds; a read renews it more often."""
+"""How long a session lives whose events are being read, in seconds."""
+RENEW_S = 30.0
+"""How often it is renewed, in seconds."""
 HANDOVER_S = 1.0
 """How long a read waits for the session's old home to let go, in seconds."""
 
@@ -58,6 +60,7 @@ class Sessions:
         self._here: dict[str, Handler] = {}
         # How often those had been taken over when they came here: what is said of an earlier time is out of date.
         self._moves: dict[str, int] = {}
+        self._renewing = False
         self._handovers: dict[str, asyncio.Future[None]] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
@@ -78,6 +81,7 @@ class Sessions:
             hook(handler)
         await self._put(handler)
         self._pause(handler)
+        self._renew_later()
         return id
 
     async def find(self, id: str) -> Handler:
@@ -189,6 +193,20 @@ class Sessions:
 
     # at home
 
+    def _renew_later(self) -> None:
+        if not self._renewing:
+            self._renewing = True
+            self._node.wheel.set("sessions", RENEW_S, self._renew)
+
+    def _renew(self) -> None:
+        """Keeps those alive that are being read: a stream may be silent for long."""
+        self._renewing = False
+        for handler in self._here.values():
+            if handler.port is not None:
+                self.keep(handler)
+        if self._here:
+            self._renew_later()
+
     def _pause(self, handler: Handler) -> None:
         id = handler.session or ""
         if id in self._here:
@@ -249,6 +267,7 @@ class Sessions:
         self._here[id] = handler
         self._node.arrive(handler, look.version, look.choice, known)
         await self._follow(handler, record)
+        self._renew_later()
         return handler
 
     async def _follow(self, handler: Handler, record: Record) -> None:

@@ -1,19 +1,24 @@
 """Fixtures for all tests: servers of their own, and fresh sites on them."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.support.memcached import Memcached
 from tests.support.redis import Redis
-from tests.support.server import Server
+from tests.support.server import Daphne, Server
 from tests.support.site import TRANSPORTS, Site
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server as an operator gets it, shared by all tests: keep them apart by site."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    """The server as an operator gets it, shared by all tests: keep them apart by site.
+
+    With AVCHAT_TEST_SERVER=daphne it is Daphne, for the tests of what does not depend on the server.
+    """
+    kind = Daphne if os.environ.get("AVCHAT_TEST_SERVER") == "daphne" else Server
+    server = kind(tmp_path_factory.mktemp("server"))
     try:
         yield server.start()
     finally:
@@ -30,6 +35,16 @@ def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         AVCHAT_AWAY_SECONDS="1",
         AVCHAT_XA_SECONDS="3",
     )
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def daphne(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Daphne as it is, with the same application."""
+    server = Daphne(tmp_path_factory.mktemp("daphne"))
     try:
         yield server.start()
     finally:

@@ -6,9 +6,15 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 from channels.consumer import get_handler_name as handler_name
+from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from im.node import Node, current
+
+GONE = 1006, "gone"
+
+HIBERNATE = "avchat.hibernate"
+"""The ASGI extension by which a consumer gives its connection away (docs/hibernate.md)."""
 
 
 class Consumer(AsyncConsumer):
@@ -29,6 +35,24 @@ class Consumer(AsyncConsumer):
     async def dispatch(self, message: dict[str, Any]) -> None:
         # Channels' own dispatch looks after database connections in a thread, at every message; there are none here.
         await getattr(self, handler_name(message))(message)
+
+    async def hibernate(self, take: Callable[[Any], Any], **how: Any) -> None:
+        """Gives the connection to the server's pool, where it has one, and ends; otherwise nothing happens.
+
+        Args:
+            take: called with the connection if the pool has it; answers its owner.
+            how: what else the extension wants to know.
+        """
+        if HIBERNATE in (self.scope.get("extensions") or {}):
+            taken = []
+
+            def taking(connection: Any) -> Any:
+                taken.append(connection)
+                return take(connection)
+
+            await self.send({"type": HIBERNATE, "take": taking, **how})
+            if taken:
+                raise StopConsumer
 
     @property
     def node(self) -> Node:
@@ -57,23 +81,40 @@ class Outbox:
 
     __slots__ = ("_closing", "_flush", "_parts", "_task")
 
-    def __init__(self, flush: Callable[[list[bytes], Any], Awaitable[None]]) -> None:
+    def __init__(self, flush: Callable[[list[bytes], tuple[int, str] | None], Awaitable[None]]) -> None:
         self._flush = flush
         self._parts: list[bytes] = []
-        self._closing: Any = None
+        self._closing: tuple[int, str] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, data: bytes) -> None:
+    @property
+    def untouched(self) -> bool:
+        """True where nothing was written and nothing closed."""
+        return not self._parts and self._closing is None and self._task is None
+
+    def write(self, data: bytes) -> None:
         """Has bytes sent, in order."""
         if self._closing is None:
             self._parts.append(data)
             self._wake()
 
-    def close(self, how: Any) -> None:
-        """Has the connection closed, after what was put before. `how` goes to the transport and is not None."""
+    def close(self, code: int, reason: str) -> None:
+        """Has the connection closed, after what was written before."""
         if self._closing is None:
-            self._closing = how
+            self._closing = code, reason
             self._wake()
+
+    def pour(self, connection: Any) -> None:
+        """Has a connection of the pool send what waits here. Only in the turn in which it was written."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        for part in self._parts:
+            connection.write(part)
+        if self._closing is not None:
+            connection.close(*self._closing)
+        # Or else consumer, outbox and task would hold each other until garbage is looked for.
+        del self._flush
 
     def _wake(self) -> None:
         if self._task is None:
@@ -91,7 +132,7 @@ class Outbox:
                     return
         except Exception:
             # The connection is gone; its transport hears of that by itself.
-            self._closing = True
+            self._closing = GONE
         finally:
             if self._closing is None:
                 self._task = None

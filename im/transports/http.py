@@ -49,6 +49,7 @@ class HttpConsumer(Consumer):
     body = b""
     # Until a site is known nobody else's page may read the answer.
     readable = False
+    begun = False
 
     async def http_request(self, message: dict[str, Any]) -> None:
         """Collects the body and has the request answered; what is refused is told as an error frame."""
@@ -65,6 +66,8 @@ class HttpConsumer(Consumer):
                 await self.respond(405, b"", [(b"allow", ", ".join(self.methods).encode())])
             else:
                 await self.answer()
+        except StopConsumer:
+            raise
         except Refusal as refusal:
             await self.refuse(refusal)
         except Exception:
@@ -98,22 +101,32 @@ class HttpConsumer(Consumer):
         await self.respond(STATUS[refusal.code], refusal.encode(refusal.id), headers)
 
     async def respond(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-        """Answers in one piece."""
-        await self.begin(status, b"application/json", headers or [])
+        """Answers in one piece, unless an answer has begun: a session may end while its events are being asked for."""
+        if self.begun:
+            return
+        # An answer without content has no length either.
+        length = [] if status == 204 else [(b"content-length", str(len(body)).encode())]
+        await self.begin(status, b"application/json", length + (headers or []))
         await self.send({"type": "http.response.body", "body": body})
 
     async def begin(self, status: int, content_type: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         """Sends the head of the answer."""
+        self.begun = True
+        headers = self.headers(content_type, headers)
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def headers(self, content_type: bytes, more: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers of an answer."""
         headers = [
             (b"content-type", content_type),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
             (b"vary", b"Origin"),
-            *headers,
+            *more,
         ]
         if self.origin and self.readable:
             headers.append((b"access-control-allow-origin", self.origin.encode("latin-1")))
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        return headers
 
 
 class SessionConsumer(HttpConsumer):

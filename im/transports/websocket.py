@@ -78,6 +78,17 @@ class WebSocketConsumer(Consumer):
         self.handler = welcomed.handler
         self.write(encode(welcomed.reply), None)
         self.handler.release(welcomed.changes, welcomed.up_to)
+        if self.node.draining:
+            self.node.dismiss(self.handler)
+        await self.hibernate(self._take)
+
+    def _take(self, connection: Any) -> Handler:
+        """From here on the pool reads for the handler and writes for it: this consumer is done."""
+        handler, self.handler = self.handler, None
+        assert handler is not None
+        handler.port = connection
+        self.outbox.pour(connection)
+        return handler
 
     def _no_hello(self) -> None:
         self.close(CLOSE_NO_HELLO, "no hello")
@@ -90,11 +101,11 @@ class WebSocketConsumer(Consumer):
 
     def write(self, data: bytes, version: int | None) -> None:
         """Sends a frame as a text message."""
-        self.outbox.put(data)
+        self.outbox.write(data)
 
     def close(self, code: int, reason: str) -> None:
         """Closes with this code, after what was written."""
-        self.outbox.close((code, reason))
+        self.outbox.close(code, reason)
 
     async def _flush(self, parts: list[bytes], closing: tuple[int, str] | None) -> None:
         for part in parts:

@@ -47,6 +47,7 @@ class Installation:
     """An installation that `manage.py` finds by its `environment`; `base` is the origin of the service."""
 
     base: str
+    port: int
     environment: dict[str, str]
 
     def __init__(self) -> None:
@@ -88,8 +89,11 @@ class Installation:
 
     def start_command(self, *arguments: str, output: int | IO[Any]) -> subprocess.Popen[bytes]:
         """Starts `manage.py` with these arguments, as a process of its own."""
+        return self._python("manage.py", *arguments, output=output)
+
+    def _python(self, *arguments: str, output: int | IO[Any]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=BASE,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -135,7 +139,7 @@ class Server(Installation):
             RuntimeError: it ended, or was not ready within `START_SECONDS`; with the end of its log.
         """
         with self.log.open("ab") as log:
-            self._process = self.start_command("serve", "--bind", f"127.0.0.1:{self.port}", output=log)
+            self._process = self._python(*self._serve(), output=log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.running:
             try:
@@ -183,3 +187,26 @@ class Server(Installation):
             raise
         finally:
             self._process = None
+
+    def _serve(self) -> list[str]:
+        return ["manage.py", "serve", "--bind", f"127.0.0.1:{self.port}"]
+
+
+class Daphne(Server):
+    """The same application on Daphne as it is, which knows of no connection pool."""
+
+    def _serve(self) -> list[str]:
+        # Its handshakes are given five seconds otherwise, which a busy machine does not keep.
+        patience = ["--websocket_connect_timeout", "60"]
+        return [
+            "-m",
+            "daphne",
+            "-v",
+            "0",
+            *patience,
+            "-b",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "avchat.asgi:application",
+        ]

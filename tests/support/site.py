@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import jwt
@@ -30,6 +31,8 @@ class Site:
         self.key: str = made["key"]
         self.secret: str = made["secret"]
         self._open: list[Connection] = []
+        # What else is to be done when everybody leaves.
+        self.leaving: list[Callable[[], Awaitable[None]]] = []
         self._fences = itertools.count(1)
         self._watchman: Connection | None = None
 
@@ -88,5 +91,7 @@ class Site:
         """Closes every connection that is still open."""
         async with contextlib.AsyncExitStack() as stack:
             # One that fails must not leave the others open.
-            for connection in self._open:
-                stack.push_async_callback(connection.drop)
+            for leave in [*self.leaving, *(connection.drop for connection in self._open)]:
+                stack.push_async_callback(leave)
+            self.leaving.clear()
+            self._open.clear()

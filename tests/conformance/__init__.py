@@ -1,0 +1,1 @@
+"""Conformance: what standards ask, case by case."""
