@@ -164,11 +164,11 @@ async def test_after_a_poll_the_connection_takes_the_next_request(site: Site, wi
     assert b"transfer-encoding: chunked" in (await wire.head()).lower()
     await ann.send("bob", "hello")
     told = await wire.until(b"\r\n0\r\n\r\n")
-    for _ in range(3):
+    for number in range(3):
         wire.writer.write(poll)
         head = (await wire.head()).lower()
         if b"transfer-encoding: chunked" in head:
-            await ann.send("bob", "hello again")
+            await ann.send("bob", f"hello {number}")
             told += await wire.until(b"\r\n0\r\n\r\n")
         else:
             length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
