@@ -135,10 +135,9 @@ class Transaction:
         if room_keys or pairs:
             # Of these sites alone: they are locked, and no conversation of another may be.
             inside = Conversation.objects.filter(site__in={site for site, _, _ in wanted})
-            found = list(inside.filter(key__in=room_keys)) if room_keys else []
+            ids = set(inside.filter(key__in=room_keys).values_list("id", flat=True))
             if pairs:
-                found += inside.filter(pair__in=pairs)
-            ids = sorted({row.id for row in found})
+                ids.update(inside.filter(pair__in=pairs).values_list("id", flat=True))
             locked = list(Conversation.objects.select_for_update().filter(id__in=ids).order_by("id"))
             self._learn(locked)
             for row in locked:
