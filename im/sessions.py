@@ -97,7 +97,9 @@ class Sessions:
         if record.home == self._node.id:
             # It was at home here and has ended; the directory has not heard of it yet.
             raise NO_SESSION
-        return Visitor(self._node, id, await _caller(record.who), record)
+        caller = await _caller(record.who)
+        known = await database.read(read_blocks, caller.site_id, [caller.id])
+        return Visitor(self._node, id, caller, record, known[caller.id])
 
     async def attach(self, id: str, port: Port, at: int | None) -> tuple[Handler, int]:
         """Has a session's events written to a port, from version `at` on, or from where the last read ended.

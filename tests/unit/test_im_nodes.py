@@ -12,7 +12,7 @@ from channels_redis.core import RedisChannelLayer
 from django.db import connections
 
 from avchat.tenants.models import Site
-from im import database
+from im import blocks, database
 from im.errors import Refusal
 from im.node import Node
 from im.nodes import announce, link
@@ -425,6 +425,32 @@ async def test_frames_are_answered_at_any_node_and_a_session_does_not_hear_its_o
     await bob.ask("message.send", to={"member": "ann"}, body="heard", key="1")
     await eventually(lambda: stream.said() == ["heard"])
     assert [frame["type"] for frame in (await read(there, id)).frames] == []
+
+
+async def test_a_blocked_member_learns_nothing_of_the_blocker_at_whatever_node_its_session_asks(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there, third = await cluster.grow(3)
+    id, desk = await begin(site, here, "ann")
+    (bob,) = await seats(site, ("bob", there))
+    sent = await desk.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+    await bob.ask("block.add", member="ann")
+    # In a process of its own the third node has neither of them, and so knows nothing of the block.
+    monkeypatch.setattr(blocks, "_known", {})
+    desk.handler = await third.sessions.find(id)
+    assert await _sees(desk, "bob", "offline")
+    desk.handler = await third.sessions.find(id)
+    listed = await desk.ask("members", online=True)
+    assert [each["id"] for each in listed["members"]] == ["ann"]
+    assert listed["online"] == 0
+    desk.handler = await third.sessions.find(id)
+    desk.ask("typing", conversation=sent["conversation"], on=True)
+    assert bob.of("typing") == []
+    await bob.ask("block.remove", member="ann")
+    desk.handler = await third.sessions.find(id)
+    desk.ask("typing", conversation=sent["conversation"], on=True)
+    await eventually(lambda: bob.of("typing"))
+    assert len(bob.of("typing")) == 1
 
 
 async def test_what_a_session_watches_is_told_wherever_it_is_read(site: Site, two: tuple[Node, Node]) -> None:
