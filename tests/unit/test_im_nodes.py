@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -12,7 +13,8 @@ from channels_redis.core import RedisChannelLayer
 from django.db import connections
 
 from avchat.tenants.models import Site
-from im import blocks, database
+from im import blocks, database, feed, hello
+from im.caller import Caller
 from im.errors import Refusal
 from im.node import Node
 from im.nodes import announce, link
@@ -232,6 +234,81 @@ async def test_a_bus_that_carries_nothing_delays_messages_and_loses_none(site: S
     for n in range(5):
         await ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}")
     await eventually(lambda: bodies(bob) == ["0", "1", "2", "3", "4"])
+
+
+async def test_who_is_still_being_let_in_when_a_node_begins_with_a_site_misses_nothing(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    (bob,) = await seats(site, ("bob", there))
+    read_state, stop = hello._state, Stop()
+
+    def slow(caller: Caller, *args: Any) -> Any:
+        state = read_state(caller, *args)
+        if caller.sub == "ann":
+            stop.wait()
+        return state
+
+    monkeypatch.setattr(hello, "_state", slow)
+    ann = Desk(here, site, "ann")
+    coming = asyncio.create_task(ann.sit())
+    await stop.reached()
+    await bob.ask("message.send", to={"member": "ann"}, body="Ahoy", key="1")
+    await seats(site, ("cid", here))
+    stop.go()
+    reply = await coming
+    await bob.ask("message.send", to={"member": "ann"}, body="Hello", key="2")
+    await eventually(lambda: bodies(ann)[-1:] == ["Hello"])
+    assert [*("Ahoy" for _ in reply["unread"]), *bodies(ann)] == ["Ahoy", "Hello"]
+
+
+async def test_who_comes_while_a_node_fetches_what_it_missed_misses_nothing(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fickle: list[Fickle] = []
+
+    def ends(node: str, inner: Any = cluster.ends) -> Iterable[tuple[Layer, Directory]]:
+        for layer, directory in inner(node):
+            fickle.append(Fickle(layer, 1))
+            yield fickle[-1], directory
+
+    cluster.ends = ends
+    here, there = await cluster.grow(2)
+    zoe, bob = await seats(site, ("zoe", here), ("bob", there))
+    for each in fickle:
+        each.broken = True
+    read_missed, stop = feed._missed, Stop()
+
+    def slow(*args: Any) -> Any:
+        stop.wait()
+        return read_missed(*args)
+
+    monkeypatch.setattr(feed, "_missed", slow)
+    await bob.ask("message.send", to={"member": "zoe"}, body="Ahoy", key="1")
+    await stop.reached()
+    (ann,) = await seats(site, ("ann", here))
+    await bob.ask("message.send", to={"member": "ann"}, body="Hello", key="2")
+    stop.go()
+    await eventually(lambda: bodies(zoe) == ["Ahoy"])
+    await eventually(lambda: bodies(ann) == ["Hello"])
+
+
+class Stop:
+    """Has a thread wait where it is, for the first time that it comes there."""
+
+    def __init__(self) -> None:
+        self._there = threading.Event()
+        self._gone = threading.Event()
+
+    def wait(self) -> None:
+        self._there.set()
+        self._gone.wait(30)
+
+    async def reached(self) -> None:
+        await asyncio.to_thread(self._there.wait, 30)
+
+    def go(self) -> None:
+        self._gone.set()
 
 
 async def test_presence_is_seen_from_another_node_and_so_is_its_end(site: Site, two: tuple[Node, Node]) -> None:
