@@ -203,11 +203,17 @@ class Sessions:
     def _renew(self) -> None:
         """Keeps those alive that are being read: a stream may be silent for long."""
         self._renewing = False
-        for handler in self._here.values():
-            if handler.port is not None:
-                self.keep(handler)
+        self._node.spawn(self._put_each([handler for handler in self._here.values() if handler.port is not None]))
         if self._here:
             self._renew_later()
+
+    async def _put_each(self, handlers: list[Handler]) -> None:
+        """Writes many down, one after the other: nobody waits for it, and others need the directory meanwhile."""
+        for handler in handlers:
+            id = handler.session or ""
+            # One that is lost meanwhile is told all of them again when it is found.
+            if self._here.get(id) is handler and self._node.link_of(id).up:
+                await self._put(handler)
 
     def _pause(self, handler: Handler) -> None:
         id = handler.session or ""
@@ -306,9 +312,8 @@ class Sessions:
 
     def register(self, link: "Link") -> None:
         """Tells a directory that has lost them of the sessions that are at home here."""
-        for id, handler in self._here.items():
-            if self._node.link_of(id) is link:
-                self._write(self._put(handler))
+        here = [handler for id, handler in self._here.items() if self._node.link_of(id) is link]
+        self._node.spawn(self._put_each(here))
 
     # the directory
 

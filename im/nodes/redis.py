@@ -55,14 +55,17 @@ class RedisDirectory:
         self.shared = True
         self._books: set[str] = set()
         self._beats = 0
-        self._redis = redis.Redis.from_url(
+        # Whoever comes when all connections are in use waits for one: many who ask at once are no fault of the server.
+        pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
+            timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             # A connection that went stale is no fault yet.
             retry=Retry(NoBackoff(), 1),
         )
+        self._redis = redis.Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
 
     def _key(self, *parts: object) -> str:

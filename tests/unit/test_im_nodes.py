@@ -571,6 +571,22 @@ async def _known(node: Node, id: str) -> bool:
         return False
 
 
+async def test_a_node_with_many_sessions_asks_for_all_of_them_at_once_and_stays_linked(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, _ = two
+    sessions = [await begin(site, here, "bob") for _ in range(3)]
+    lost: list[BaseException] = []
+    here.links[0].lost = lost.append  # type: ignore[method-assign]
+    for _ in range(100):
+        for _, desk in sessions:
+            here.sessions.keep(desk.handler)
+    asked = await asyncio.gather(*(here.sessions._record(id) for _ in range(100) for id, _ in sessions))
+    await here.sessions.settled()
+    assert len(asked) == 300
+    assert lost == []
+
+
 async def test_sessions_outlive_a_redis_that_begins_anew(site: Site, cluster: Cluster, redis: Redis) -> None:
     here, there = await cluster.grow(2)
     id, _ = await begin(site, here, "bob")
