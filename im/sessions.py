@@ -132,6 +132,9 @@ class Sessions:
         before = handler.version
         try:
             await self._put(handler, reading=True)
+            if self._here.get(id) is not handler:
+                # Another node was asked at the same moment, and was quicker.
+                raise UNAVAILABLE
             await handler.attach(port, at)
             for hook in hooks.attached if handler.port is port else ():
                 hook(handler)
@@ -353,10 +356,14 @@ class Sessions:
         seconds = READ_S if reading else settings.SESSION_SECONDS + HANDOVER_S
         link = self._node.link_of(id)
         try:
-            await link.directory.put_session(id, encoded, seconds)
+            mine = await link.directory.put_session(id, encoded, seconds)
         except Unreachable as error:
             # The beat that finds the directory again has all sessions written down again.
             link.lost(error)
+            return
+        if not mine and self._here.get(id) is handler:
+            # It was taken over while this node was frozen, or cut off: what it was told since is known elsewhere.
+            self._drop(id)
 
     def _write(self, work: Any) -> None:
         task = self._node.loop.create_task(_quietly(work))

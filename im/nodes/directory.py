@@ -63,8 +63,12 @@ class Directory(Protocol):
     async def scan(self, book: str, most: int, nodes: Iterable[str]) -> tuple[int, list[bytes]]:
         """How many values the nodes have in a book, and at most so many of them from each."""
 
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
-        """Sets fields of a session, which lives for so long from now on."""
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
+        """Sets fields of a session, which lives for so long from now on.
+
+        Where `moves` and `home` (in MessagePack) are among them: only if it has not moved more often since, nor as
+        often to another home. Answers whether it did.
+        """
 
     async def add_own(self, id: str, version: int) -> None:
         """Notes a version that a session made itself."""

@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from im.limits import Buckets
 from im.nodes.directory import OWN, Pulse
 
@@ -79,9 +81,15 @@ class MemoryDirectory:
         pages = [self._hub.books.get(book, {}).get(node, {}) for node in nodes]
         return sum(map(len, pages)), [value for page in pages for value in list(page.values())[:most]]
 
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
         """Keeps the fields; the node at which the session is ends it in time."""
-        self._hub.sessions.setdefault(id, ({}, deque(maxlen=OWN)))[0].update(fields)
+        kept = self._hub.sessions.setdefault(id, ({}, deque(maxlen=OWN)))[0]
+        if "moves" in kept and "moves" in fields:
+            before, now = (msgspec.msgpack.decode(each["moves"]) for each in (kept, fields))
+            if before > now or (before == now and kept["home"] != fields["home"]):
+                return False
+        kept.update(fields)
+        return True
 
     async def add_own(self, id: str, version: int) -> None:
         """Keeps the version."""

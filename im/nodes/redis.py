@@ -32,6 +32,17 @@ if tokens > 0 then redis.call('SET', KEYS[1], string.format('%.6f', full), 'EX',
 return 0
 """
 
+PUT = """
+local kept = redis.call('HMGET', KEYS[1], 'moves', 'home')
+if kept[1] and ARGV[2] ~= '' then
+    local before, now = cmsgpack.unpack(kept[1]), cmsgpack.unpack(ARGV[2])
+    if before > now or (before == now and kept[2] ~= ARGV[3]) then return 0 end
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
+return 1
+"""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -67,6 +78,7 @@ class RedisDirectory:
         )
         self._redis = redis.Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
+        self._put = self._redis.register_script(PUT)
 
     def _key(self, *parts: object) -> str:
         return self._prefix + ":".join(map(str, parts))
@@ -175,14 +187,11 @@ class RedisDirectory:
         return count, values
 
     @_reachable
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
-        """In one round trip; its own versions live as long."""
-        async with self._redis.pipeline() as pipe:
-            if fields:
-                pipe.hset(self._key("session", id), mapping=dict[Any, Any](fields))
-            for kind in ("session", "own"):
-                pipe.pexpire(self._key(kind, id), int(seconds * 1000))
-            await pipe.execute()
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
+        """By a script, in one round trip; its own versions live as long."""
+        keys = [self._key(kind, id) for kind in ("session", "own")]
+        args: list[Any] = [int(seconds * 1000), fields.get("moves", b""), fields.get("home", b"")]
+        return bool(await self._put(keys=keys, args=args + [part for field in fields.items() for part in field]))
 
     @_reachable
     async def add_own(self, id: str, version: int) -> None:

@@ -550,6 +550,36 @@ async def test_what_a_session_watches_is_told_wherever_it_is_read(site: Site, tw
     assert (await read(there, id)).frames == []
 
 
+async def test_a_node_that_has_not_heard_that_a_session_was_taken_over_does_not_take_it_back(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    # As to a node that is frozen.
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    assert (await read(there, id)).said() == ["one"]
+    here.sessions.register(here.links[0])
+    await eventually(lambda: here.sessions.here(id) is None)
+    assert desk.handler.gone
+    assert (await read(there, id)).frames == []
+
+
+async def test_of_two_nodes_that_take_a_session_over_at_once_one_does(site: Site, cluster: Cluster) -> None:
+    nodes = await cluster.grow(3)
+    id, _ = await begin(site, nodes[0], "bob")
+    readers = [Reader(), Reader()]
+    attached = [node.sessions.attach(id, reader, None) for node, reader in zip(nodes[1:], readers, strict=True)]
+    done = await asyncio.gather(*attached, return_exceptions=True)
+    assert [each.code for each in done if isinstance(each, Refusal)] in ([], ["unavailable"])
+    homes = [node for node in nodes if (handler := node.sessions.here(id)) and handler.port is not None]
+    assert len(homes) == 1
+    (ann,) = await seats(site, ("ann", nodes[0]))
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    await eventually(lambda: sorted(reader.said() for reader in readers) == [[], ["one"]])
+
+
 async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
     here, there = two
     id, _ = await begin(site, here, "bob")
