@@ -144,6 +144,8 @@ def _write(handler: "Handler", changes: list[replay.Change] | None, own: set[int
     if changes is None:
         # It missed too much: its client begins anew.
         handler.node.dismiss(handler)
+        if handler.session is not None:
+            handler.node.sessions.ended(handler.session)
         return
     for version, data in changes:
         if version in own:

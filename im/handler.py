@@ -294,11 +294,13 @@ class Handler:
         before, self.port, self.held = self.version, port, []
         try:
             begin = before if version is None else version
-            self.version, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
+            begin, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
         except replay.TooMuch:
             self.node.sessions.ended(self.session or "")
             raise Refusal("not-found", "Too much was missed; begin a new session.") from None
+        # Another port may have taken this one's place, and be further.
         if self.port is port:
+            self.version = begin
             self.own = {own for own in self.own if own > self.version}
             self.release(changes, up_to)
 

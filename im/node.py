@@ -192,9 +192,13 @@ class Node:
                 self.dismiss(handler)
 
     def dismiss(self, handler: Handler) -> None:
-        """Tells a client to come back a little later, each at another time, and ends its connection."""
+        """Tells a client to come back a little later, each at another time, and ends its connection.
+
+        A session goes on where its events are asked for next.
+        """
         handler.tell(encode(Closing(reason="restart", retry_ms=random.randint(0, DRAIN_MS))))
-        handler.close(CLOSE_RESTART, "restart")
+        if handler.port is not None:
+            handler.port.close(CLOSE_RESTART, "restart")
 
     async def close(self) -> None:
         """Stores what was submitted, tells the other nodes, and ends."""
@@ -204,6 +208,8 @@ class Node:
         await asyncio.sleep(0)
         for hook in hooks.closing:
             hook(self)
+        # How far the sessions were told: their next reads come to other nodes.
+        await self.sessions.settled()
         for link in self.links:
             await link.close()
         for task in list(self._tasks):

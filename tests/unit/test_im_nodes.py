@@ -14,6 +14,7 @@ from django.db import connections
 
 from avchat.tenants.models import Site
 from im import blocks, database, feed, hello
+from im import handler as handler_module
 from im.caller import Caller
 from im.errors import Refusal
 from im.node import Node
@@ -297,6 +298,7 @@ class Stop:
     """Has a thread wait where it is, for the first time that it comes there."""
 
     def __init__(self) -> None:
+        self.passed = False
         self._there = threading.Event()
         self._gone = threading.Event()
 
@@ -578,6 +580,55 @@ async def test_of_two_nodes_that_take_a_session_over_at_once_one_does(site: Site
     (ann,) = await seats(site, ("ann", nodes[0]))
     await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
     await eventually(lambda: sorted(reader.said() for reader in readers) == [[], ["one"]])
+
+
+async def test_a_session_outlives_the_node_that_ends_in_good_order(site: Site, cluster: Cluster) -> None:
+    here, there = await cluster.grow(2)
+    id, _ = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", there))
+    stream = Reader()
+    handler, _ = await here.sessions.attach(id, stream, None)
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    await eventually(lambda: stream.said() == ["one"])
+    here.drain()
+    assert stream.over
+    assert stream.frames[-1]["type"] == "closing"
+    # As its transport does.
+    here.sessions.detach(handler, stream)
+    here.sessions.keep(handler)
+    cluster.nodes.remove(here)
+    await here.close()
+    await ann.ask("message.send", to={"member": "bob"}, body="two", key="2")
+    assert (await read(there, id)).said() == ["two"]
+
+
+async def test_a_read_that_was_replaced_while_it_began_takes_nothing_back(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = two
+    id, desk = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    before = desk.handler.version
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    changes_since, stop = handler_module._changes_since, Stop()
+
+    def slow(caller: Caller, begin: int, *args: Any) -> Any:
+        found = changes_since(caller, begin, *args)
+        if begin == before and not stop.passed:
+            stop.wait()
+        return found
+
+    monkeypatch.setattr(handler_module, "_changes_since", slow)
+    first, second = Reader(), Reader()
+    replaced = asyncio.create_task(here.sessions.attach(id, first, None))
+    await stop.reached()
+    stop.passed = True
+    handler, _ = await here.sessions.attach(id, second, None)
+    assert second.said() == ["one"]
+    stop.go()
+    await replaced
+    here.sessions.detach(handler, second)
+    assert (await read(here, id)).said() == []
 
 
 async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
