@@ -22,7 +22,7 @@ def typing(handler: "Handler", frame: Typing) -> Coroutine[Any, Any, None] | Non
 
 
 async def _typing_later(handler: "Handler", frame: Typing) -> None:
-    _tell(handler, frame, await rosters.load(frame.conversation))
+    _tell(handler, frame, await rosters.load(handler.node, frame.conversation))
 
 
 def _tell(handler: "Handler", frame: Typing, roster: rosters.Roster | None) -> None:
