@@ -79,9 +79,10 @@ class Sessions:
         self._here[id] = handler
         for hook in hooks.detached:
             hook(handler)
-        await self._put(handler)
+        # Before anything that may be cut off: a session that nobody knows has to end, too.
         self._pause(handler)
         self._renew_later()
+        await self._put(handler)
         return id
 
     async def find(self, id: str) -> Handler:
@@ -276,6 +277,8 @@ class Sessions:
             self._node.logout(handler)
             return other
         self._here[id] = handler
+        # Until it is attached: what is cut off meanwhile ends.
+        self._pause(handler)
         self._node.arrive(handler, look.version, look.choice, known)
         await self._follow(handler, record)
         self._renew_later()

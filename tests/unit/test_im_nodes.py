@@ -24,6 +24,7 @@ from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
+from presence import monitor
 from tests.support.desk import Desk
 from tests.support.redis import Redis
 from tests.support.wait import eventually
@@ -172,6 +173,21 @@ async def test_typing_is_told_at_another_node(site: Site, two: tuple[Node, Node]
     await eventually(lambda: bob.of("typing"))
     assert bob.of("typing")[0]["member"] == "ann"
     assert ann.of("typing") == []
+
+
+async def test_what_cannot_be_sent_to_another_node_does_not_keep_the_rest_from_it(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, there = two
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    sent = await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+    here.links[0].note_to(there.id, "nonsense", object())
+
+    async def typed() -> bool:
+        await ann.ask("typing", conversation=sent["conversation"], on=True)
+        return bool(bob.of("typing"))
+
+    await eventually(typed)
 
 
 async def test_nodes_that_write_to_one_conversation_at_once_tell_everybody_all_of_it_in_order(
@@ -394,6 +410,35 @@ def _seen(id: int) -> int:
     from im.models import Member
 
     return Member.objects.get(id=id).seen
+
+
+async def test_a_node_that_one_server_has_lost_is_there_for_the_sites_of_the_others(
+    site: Site, cluster: Cluster, request: pytest.FixtureRequest
+) -> None:
+    if "redis" in request.node.name:
+        return
+    ends = [(InMemoryChannelLayer(capacity=10_000), Hub()) for _ in range(2)]
+    cluster.ends = lambda node: [(layer, MemoryDirectory(node, hub)) for layer, hub in ends]
+    here, there = await cluster.grow(2)
+    watcher, ann = await seats(site, ("bob", here), ("ann", there))
+    await eventually(lambda: _sees(watcher, "ann", "online"))
+    watcher.frames.clear()
+    other = 1 - here.links.index(here.link(site.id))
+    await eventually(lambda: here.links[other].others)
+
+    async def unreachable() -> None:
+        raise Unreachable
+
+    there.links[other].directory.beat = unreachable  # type: ignore[method-assign, assignment]
+    ends[other][1].names.pop(there.id)
+    elsewhere = monitor.of(here).elsewhere
+    await eventually(lambda: elsewhere._going)
+    await eventually(lambda: not elsewhere._going)
+    monitor.of(here)._tell_all()
+    assert shows(watcher, "ann") == []
+    assert await _sees(watcher, "ann", "online")
+    ann.stand()
+    await eventually(lambda: shows(watcher, "ann") == ["offline"])
 
 
 async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Cluster, redis: Redis) -> None:
