@@ -136,6 +136,8 @@ class Sessions:
             if self._here.get(id) is not handler:
                 # Another node was asked at the same moment, and was quicker.
                 raise UNAVAILABLE
+            if record is not None and record.home != self._node.id:
+                await self._hear_wishes(handler)
             await handler.attach(port, at)
             for hook in hooks.attached if handler.port is port else ():
                 hook(handler)
@@ -162,9 +164,27 @@ class Sessions:
             await self._put(handler)
 
     def keep(self, handler: Handler) -> None:
-        """Writes down what has changed of a session, and that it is still being read."""
-        if isinstance(handler, Visitor) or self._here.get(handler.session or "") is handler:
+        """Writes down how far a session was told, and whether it is still being read."""
+        if self._here.get(handler.session or "") is handler:
             self._write(self._put(handler))
+
+    def wish(self, handler: Handler, what: str, *args: Any) -> None:
+        """Keeps what a session's frame wishes of its events, and tells its home, if that is not this handler."""
+        if handler.session is not None:
+            self._write(self._wish(handler, what, args))
+
+    async def _wish(self, handler: Handler, what: str, args: tuple[Any, ...]) -> None:
+        id = handler.session or ""
+        link = self._node.link_of(id)
+        # Its home, which may be reading just now, ends it in time.
+        await link.directory.put_session(id, _encoded(_wishes(handler)), READ_S)
+        with suppress(Refusal):
+            # In this order, and the other way round where it is taken over: one of both sees what the other has done.
+            home = (await self._record(id)).home
+            if home != self._node.id:
+                link.note_to(home, f"session.{what}", id, *args)
+            elif self._here.get(id) is not handler:
+                notes.hear(self._node, f"session.{what}", (id, *args))
 
     def made(self, origin: object, version: int) -> None:
         """A change came from a session's frame: its next read must not bring it back, wherever it comes."""
@@ -211,13 +231,13 @@ class Sessions:
         if self._here:
             self._renew_later()
 
-    async def _put_each(self, handlers: list[Handler]) -> None:
+    async def _put_each(self, handlers: list[Handler], *, wishes: bool = False) -> None:
         """Writes many down, one after the other: nobody waits for it, and others need the directory meanwhile."""
         for handler in handlers:
             id = handler.session or ""
             # One that is lost meanwhile is told all of them again when it is found.
             if self._here.get(id) is handler and self._node.link_of(id).up:
-                await self._put(handler)
+                await self._put(handler, wishes=wishes)
 
     def _pause(self, handler: Handler) -> None:
         id = handler.session or ""
@@ -293,6 +313,14 @@ class Sessions:
         for hook in hooks.moved:
             await hook(handler, record.watching)
 
+    async def _hear_wishes(self, handler: Handler) -> None:
+        """What was wished at another node while the session was on its way here."""
+        with suppress(Refusal):
+            record = await self._record(handler.session or "")
+            handler.idle = record.idle
+            for hook in hooks.moved:
+                await hook(handler, record.watching)
+
     async def let_go(self, id: str, moves: int, to: str) -> None:
         """Another node has been asked for the session's events: what is read here ends."""
         handler = self._here.get(id)
@@ -319,7 +347,7 @@ class Sessions:
     def register(self, link: "Link") -> None:
         """Tells a directory that has lost them of the sessions that are at home here."""
         here = [handler for id, handler in self._here.items() if self._node.link_of(id) is link]
-        self._node.spawn(self._put_each(here))
+        self._node.spawn(self._put_each(here, wishes=True))
 
     # the directory
 
@@ -333,33 +361,25 @@ class Sessions:
         fields = {name: msgspec.msgpack.decode(value) for name, value in found[0].items()}
         return msgspec.convert({**fields, "own": found[1]}, Record)
 
-    async def _put(self, handler: Handler, *, reading: bool = False) -> None:
-        """Writes a session down; one that the directory does not take is kept here alone for now."""
+    async def _put(self, handler: Handler, *, reading: bool = False, wishes: bool = False) -> None:
+        """Writes down a session that is at home here; one that the directory does not take is kept here for now."""
         id = handler.session or ""
         caller = handler.caller
         reading = reading or handler.port is not None
-        if isinstance(handler, Visitor):
-            fields: dict[str, Any] = {
-                "idle": handler.idle,
-                "watching": sorted(handler.watching or ()),
-                "told": handler.told or {},
-            }
-        else:
-            fields = {
-                "who": Who(caller.site.key, caller.id, caller.sub, caller.role, handler.epoch),
-                "version": handler.version,
-                "home": self._node.id,
-                "moves": self._moves.get(id, 0),
-                "idle": handler.idle,
-                "watching": sorted(handler.watching or ()),
-                "told": handler.told or {},
-                "reading": reading,
-            }
-        encoded = {name: msgspec.msgpack.encode(value) for name, value in fields.items()}
+        fields: dict[str, Any] = {
+            "who": Who(caller.site.key, caller.id, caller.sub, caller.role, handler.epoch),
+            "version": handler.version,
+            "home": self._node.id,
+            "moves": self._moves.get(id, 0),
+            "told": handler.told or {},
+            "reading": reading,
+        }
+        if wishes:
+            fields |= _wishes(handler)
         seconds = READ_S if reading else settings.SESSION_SECONDS + HANDOVER_S
         link = self._node.link_of(id)
         try:
-            mine = await link.directory.put_session(id, encoded, seconds)
+            mine = await link.directory.put_session(id, _encoded(fields), seconds)
         except Unreachable as error:
             # The beat that finds the directory again has all sessions written down again.
             link.lost(error)
@@ -378,6 +398,15 @@ async def _quietly(work: Any) -> None:
     """What the directory does not take now, it is told when it is there again."""
     with suppress(Unreachable):
         await work
+
+
+def _wishes(handler: Handler) -> dict[str, Any]:
+    """What a session's frames have said of its events."""
+    return {"idle": handler.idle, "watching": sorted(handler.watching or ()), "told": handler.told or {}}
+
+
+def _encoded(fields: dict[str, Any]) -> dict[str, bytes]:
+    return {name: msgspec.msgpack.encode(value) for name, value in fields.items()}
 
 
 async def _caller(who: Who) -> Caller:

@@ -13,7 +13,7 @@ from channels_redis.core import RedisChannelLayer
 from django.db import connections
 
 from avchat.tenants.models import Site
-from im import blocks, database, feed, hello
+from im import blocks, database, feed, hello, sessions
 from im import handler as handler_module
 from im.caller import Caller
 from im.errors import Refusal
@@ -676,6 +676,32 @@ async def test_a_read_that_was_replaced_while_it_began_takes_nothing_back(
     assert (await read(here, id)).said() == []
 
 
+@pytest.mark.parametrize("asked", [0, 1, 2])
+async def test_what_is_watched_while_a_session_goes_from_node_to_node_is_told_there(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    nodes = await cluster.grow(3)
+    id, desk = await begin(site, nodes[0], "bob")
+    (ann,) = await seats(site, ("ann", nodes[0]))
+    desk.handler = await nodes[asked].sessions.find(id)
+    look, stop = sessions._look, Stop()
+
+    def slow(caller: Caller) -> Any:
+        stop.wait()
+        return look(caller)
+
+    monkeypatch.setattr(sessions, "_look", slow)
+    stream = Reader()
+    attaching = asyncio.create_task(nodes[1].sessions.attach(id, stream, None))
+    await stop.reached()
+    assert await _sees(desk, "ann", "online")
+    await nodes[asked].sessions.settled()
+    stop.go()
+    await attaching
+    await ann.ask("presence.set", show="away", status="")
+    await eventually(lambda: [frame["members"]["ann"]["show"] for frame in stream.frames][-1:] == ["away"])
+
+
 async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
     here, there = two
     id, _ = await begin(site, here, "bob")
@@ -701,13 +727,13 @@ async def test_a_node_with_many_sessions_asks_for_all_of_them_at_once_and_stays_
     site: Site, two: tuple[Node, Node]
 ) -> None:
     here, _ = two
-    sessions = [await begin(site, here, "bob") for _ in range(3)]
+    begun = [await begin(site, here, "bob") for _ in range(3)]
     lost: list[BaseException] = []
     here.links[0].lost = lost.append  # type: ignore[method-assign]
     for _ in range(100):
-        for _, desk in sessions:
+        for _, desk in begun:
             here.sessions.keep(desk.handler)
-    asked = await asyncio.gather(*(here.sessions._record(id) for _ in range(100) for id, _ in sessions))
+    asked = await asyncio.gather(*(here.sessions._record(id) for _ in range(100) for id, _ in begun))
     await here.sessions.settled()
     assert len(asked) == 300
     assert lost == []
