@@ -5,6 +5,7 @@ import json
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from channels.layers import InMemoryChannelLayer
 from channels_redis.core import RedisChannelLayer
 from django.db import connections
 
+from avchat.tenants import services
 from avchat.tenants.models import Site
 from im import blocks, database, feed, hello, sessions
 from im import handler as handler_module
@@ -127,14 +129,7 @@ async def seats(site: Site, *members: tuple[str, Node]) -> list[Desk]:
 
 @pytest.fixture
 async def site(transactional_db: None) -> Site:
-    from avchat.tenants import services
-
-    def make() -> Site:
-        site = Site.objects.create(name="Harbour", grace=0.3)
-        services.add_secret(account=None, site=site, label="test")
-        return site
-
-    return await database.read(make)
+    return await database.read(another)
 
 
 def bodies(desk: Desk) -> list[str]:
@@ -749,6 +744,45 @@ async def test_sessions_outlive_a_redis_that_begins_anew(site: Site, cluster: Cl
     await eventually(lambda: all(node.links[0].up and node.links[0].others for node in (here, there)))
     await ann.ask("message.send", to={"member": "bob"}, body="still here?", key="1")
     assert (await read(there, id)).said() == ["still here?"]
+
+
+async def test_sites_are_spread_over_three_redis_servers_and_one_that_is_lost_costs_the_others_nothing(
+    site: Site, cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "memory" in request.node.name:
+        return
+    servers = [Redis(tmp_path / f"{number}") for number in range(3)]
+    layers = [RedisChannelLayer(hosts=[{"address": server.url, "socket_timeout": 15}]) for server in servers]
+    try:
+        for server in servers:
+            await asyncio.to_thread(server.start)
+        cluster.ends = lambda node: [
+            (layer, RedisDirectory(node, server.url)) for layer, server in zip(layers, servers, strict=True)
+        ]
+        here, there = await cluster.grow(2)
+        await eventually(lambda: all(link.others for node in (here, there) for link in node.links))
+        sites = [site, await database.read(another), await database.read(another)]
+        assert len({here.links.index(here.link(each.id)) for each in sites}) == 3
+        pairs = [await seats(each, ("bob", there), ("ann", here)) for each in sites]
+        servers[here.links.index(here.link(site.id))].kill()
+        for bob, ann in pairs:
+            await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+            await eventually(lambda bob=bob: bodies(bob) == ["Ahoy"])
+        for bob, ann in pairs[1:]:
+            assert await _sees(bob, "ann", "online")
+            await ann.ask("presence.set", show="away", status="")
+            await eventually(lambda bob=bob: shows(bob, "ann") == ["away"])
+    finally:
+        for layer in layers:
+            await layer.close_pools()
+        for server in servers:
+            server.kill()
+
+
+def another() -> Site:
+    site = Site.objects.create(name="Port", grace=0.3)
+    services.add_secret(account=None, site=site, label="test")
+    return site
 
 
 async def test_a_changed_site_is_forgotten_by_all_nodes_whoever_changes_it(
