@@ -30,12 +30,14 @@ HELD = 5_000
 class Feed:
     """One site on one node. Lives as long as the site has handlers there."""
 
-    __slots__ = ("_held", "_node", "_repairing", "_site_id", "_timer", "_wanted", "users", "version")
+    __slots__ = ("_held", "_node", "_repairing", "_site_id", "_timer", "_wanted", "begun", "users", "version")
 
     def __init__(self, node: "Node", site_id: int) -> None:
         self.users = 0
         # Up to where all was handed on; None until the first hello has read where that is.
         self.version: int | None = None
+        # Where that was: what came before was handed on to nobody, so that whoever was there needs to have read it.
+        self.begun = 0
         self._node = node
         self._site_id = site_id
         self._held: dict[int, Commit] = {}
@@ -46,7 +48,7 @@ class Feed:
     def begin(self, version: int) -> None:
         """The first hello has read the site as of this version."""
         if self.version is None:
-            self.version = version
+            self.version = self.begun = version
             self._go_on()
 
     def take(self, commit: Commit) -> None:
@@ -98,27 +100,35 @@ class Feed:
 
     async def _repair(self) -> None:
         """Fetches what is missing. If the process dies meanwhile, its clients resume elsewhere."""
-        begin = self.version or 0
-        present = self._node.router.members(self._site_id)
         try:
-            missed = await database.read(_missed, self._site_id, begin, present)
-            # Who came while that was read may have read its own state before, and so miss what lies between.
-            if came := set(self._node.router.members(self._site_id)).difference(present):
-                missed.changes.update((await database.read(_missed, self._site_id, begin, came)).changes)
+            await self._fetch()
         except Exception as error:
             # The site's version is looked at again and again, so that this is tried again.
             logger.warning("What site %s has missed could not be fetched: %s", self._site_id, error)
-            missed = None
         self._repairing = False
-        if self.version is None:
-            return
-        if missed is not None:
-            self._catch_up(missed)
         self._go_on()
         self.expect(self._wanted)
 
+    async def _fetch(self) -> None:
+        begin = self.version or 0
+        told: set[int] = set()
+        reached = None
+        # Who comes while this is being read may have read the site's state before, and miss as much as the others.
+        while (present := self._present() - told) or reached is None:
+            missed = await database.read(_missed, self._site_id, begin, present)
+            if self.version is None:
+                return
+            self._catch_up(missed)
+            told |= present
+            # What is read later goes further; connections know what they were told already.
+            reached = missed.version if reached is None else reached
+        self.version = max(begin, reached)
+        self._held = {base: commit for base, commit in self._held.items() if commit.last > reached}
+
+    def _present(self) -> set[int]:
+        return set(self._node.router.members(self._site_id))
+
     def _catch_up(self, missed: "_Missed") -> None:
-        assert self.version is not None
         made = [event for commit in self._held.values() for event in commit.events]
         for key in missed.reshaped:
             rosters.forget(key)
@@ -128,14 +138,14 @@ class Feed:
             for handler in self._node.router.handlers(member):
                 own = {event.version for event in made if event.is_from(handler)}
                 guarded(_write, handler, changes, own)
-        self.version = max(self.version, missed.version)
-        self._held = {base: commit for base, commit in self._held.items() if commit.last > self.version}
 
 
 def _write(handler: "Handler", changes: list[replay.Change] | None, own: set[int]) -> None:
     if changes is None:
         # It missed too much: its client begins anew.
         handler.node.dismiss(handler)
+        if handler.session is not None:
+            handler.node.sessions.ended(handler.session)
         return
     for version, data in changes:
         if version in own:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from im import database, dispatch, limits, replay
+from im import blocks, database, dispatch, limits, replay
 from im.caller import Caller
 from im.errors import CLOSE_BAD_FRAMES, CLOSE_FLOODING, CLOSE_REPLACED, CLOSE_TOO_LARGE, Refusal, encode
 from im.events import Ok
@@ -197,6 +197,10 @@ class Handler:
                 self.waiter.set_result(None)
             self.waiter = None
 
+    def apart(self, other: int) -> bool:
+        """True where its member and another have nothing to do with each other, because one has blocked the other."""
+        return blocks.apart(self.caller.id, other)
+
     def leave(self) -> None:
         """The connection is gone: frames that still wait take no effect, and nothing is written any more."""
         self.gone, self.port = True, None
@@ -290,11 +294,13 @@ class Handler:
         before, self.port, self.held = self.version, port, []
         try:
             begin = before if version is None else version
-            self.version, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
+            begin, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
         except replay.TooMuch:
             self.node.sessions.ended(self.session or "")
             raise Refusal("not-found", "Too much was missed; begin a new session.") from None
+        # Another port may have taken this one's place, and be further.
         if self.port is port:
+            self.version = begin
             self.own = {own for own in self.own if own > self.version}
             self.release(changes, up_to)
 

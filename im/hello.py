@@ -141,9 +141,13 @@ async def _enter(
     try:
         # What is stored from now on is told to this node by the others, too.
         await node.link(site.id).settled()
-        seen = blocks.changes()
-        state = await database.read(_state, handler.caller, resume, claims)
-        known = await blocks.settled(seen, handler.caller, state.blocks)
+        while True:
+            seen = blocks.changes()
+            state = await database.read(_state, handler.caller, resume, claims)
+            known = await blocks.settled(seen, handler.caller, state.blocks)
+            # Meanwhile another connection's hello may have had the feed begin with what is not in this state yet.
+            if state.position.version >= node.feeds[site.id].begun:
+                break
     except BaseException:
         # Cut off or refused: as if it had never been here.
         node.logout(handler)

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from django.conf import settings
 
-from im import blocks, database, hooks, notes
+from im import blocks, database, hooks, notes, rosters
 from im.commit import Commit
 from im.errors import CLOSE_RESTART, encode
 from im.events import Choice, Closing
@@ -95,6 +95,11 @@ class Node:
         if feed is not None:
             feed.take(commit)
 
+    def hears(self, site_id: int) -> bool:
+        """Whether this node is told of all that is stored of a site, or finds it out."""
+        feed = self.feeds.get(site_id)
+        return feed is not None and feed.version is not None
+
     def note(self, note: Note) -> None:
         """Has a note heard here, and where it is wanted."""
         notes.hear(self, note.kind, note.args)
@@ -166,6 +171,7 @@ class Node:
         if not feed.users:
             feed.close()
             del self.feeds[caller.site_id]
+            rosters.forget_site(caller.site_id)
             link.leave(names.site(caller.site_id))
 
     def arrive(self, handler: Handler, version: int, choice: Choice, known: Blocks) -> None:
@@ -192,9 +198,13 @@ class Node:
                 self.dismiss(handler)
 
     def dismiss(self, handler: Handler) -> None:
-        """Tells a client to come back a little later, each at another time, and ends its connection."""
+        """Tells a client to come back a little later, each at another time, and ends its connection.
+
+        A session goes on where its events are asked for next.
+        """
         handler.tell(encode(Closing(reason="restart", retry_ms=random.randint(0, DRAIN_MS))))
-        handler.close(CLOSE_RESTART, "restart")
+        if handler.port is not None:
+            handler.port.close(CLOSE_RESTART, "restart")
 
     async def close(self) -> None:
         """Stores what was submitted, tells the other nodes, and ends."""
@@ -204,6 +214,8 @@ class Node:
         await asyncio.sleep(0)
         for hook in hooks.closing:
             hook(self)
+        # How far the sessions were told: their next reads come to other nodes.
+        await self.sessions.settled()
         for link in self.links:
             await link.close()
         for task in list(self._tasks):

@@ -1,6 +1,7 @@
 """Rosters: who is in a conversation, kept in the node's memory for what is told without being stored (typing).
 
-Only the event loop uses it. A change of a conversation's members drops its roster.
+Only the event loop uses it. A change of a conversation's members drops its roster; that is told to nodes that have
+members of the site, and so those of a site go when its last member does.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,7 @@ class Roster(NamedTuple):
 
 
 _known: dict[str, Roster] = {}
+_of_site: dict[int, set[str]] = {}
 _changes = 0
 
 
@@ -34,18 +36,29 @@ def forget(key: str) -> None:
     """Drops a roster that has changed."""
     global _changes
     _changes += 1
-    _known.pop(key, None)
+    if roster := _known.pop(key, None):
+        _of_site[roster.site_id].discard(key)
 
 
-async def load(key: str) -> Roster | None:
+def forget_site(site_id: int) -> None:
+    """Drops a site's rosters: of their changes this node hears no longer."""
+    global _changes
+    _changes += 1
+    for key in _of_site.pop(site_id, ()):
+        del _known[key]
+
+
+async def load(node: "Node", key: str) -> Roster | None:
     """The roster as stored; None where there is no such conversation."""
     seen = _changes
     roster = await database.read(_read, key)
     # What was read before a change must not outlive it.
-    if roster and seen == _changes:
+    if roster and seen == _changes and node.hears(roster.site_id):
         if len(_known) >= CACHED:
             _known.clear()
+            _of_site.clear()
         _known[key] = roster
+        _of_site.setdefault(roster.site_id, set()).add(key)
     return roster
 
 

@@ -79,9 +79,10 @@ class Sessions:
         self._here[id] = handler
         for hook in hooks.detached:
             hook(handler)
-        await self._put(handler)
+        # Before anything that may be cut off: a session that nobody knows has to end, too.
         self._pause(handler)
         self._renew_later()
+        await self._put(handler)
         return id
 
     async def find(self, id: str) -> Handler:
@@ -97,7 +98,9 @@ class Sessions:
         if record.home == self._node.id:
             # It was at home here and has ended; the directory has not heard of it yet.
             raise NO_SESSION
-        return Visitor(self._node, id, await _caller(record.who), record)
+        caller = await _caller(record.who)
+        known = await database.read(read_blocks, caller.site_id, [caller.id])
+        return Visitor(self._node, id, caller, record, known[caller.id])
 
     async def attach(self, id: str, port: Port, at: int | None) -> tuple[Handler, int]:
         """Has a session's events written to a port, from version `at` on, or from where the last read ended.
@@ -130,6 +133,11 @@ class Sessions:
         before = handler.version
         try:
             await self._put(handler, reading=True)
+            if self._here.get(id) is not handler:
+                # Another node was asked at the same moment, and was quicker.
+                raise UNAVAILABLE
+            if record is not None and record.home != self._node.id:
+                await self._hear_wishes(handler)
             await handler.attach(port, at)
             for hook in hooks.attached if handler.port is port else ():
                 hook(handler)
@@ -160,9 +168,27 @@ class Sessions:
         return self._here.get(handler.session or "") is not handler or await self._put(handler)
 
     def keep(self, handler: Handler) -> None:
-        """Writes down what has changed of a session, and that it is still being read."""
-        if isinstance(handler, Visitor) or self._here.get(handler.session or "") is handler:
+        """Writes down how far a session was told, and whether it is still being read."""
+        if self._here.get(handler.session or "") is handler:
             self._write(self._put(handler))
+
+    def wish(self, handler: Handler, what: str, *args: Any) -> None:
+        """Keeps what a session's frame wishes of its events, and tells its home, if that is not this handler."""
+        if handler.session is not None:
+            self._write(self._wish(handler, what, args))
+
+    async def _wish(self, handler: Handler, what: str, args: tuple[Any, ...]) -> None:
+        id = handler.session or ""
+        link = self._node.link_of(id)
+        # Its home, which may be reading just now, ends it in time.
+        await link.directory.put_session(id, _encoded(_wishes(handler)), READ_S)
+        with suppress(Refusal):
+            # In this order, and the other way round where it is taken over: one of both sees what the other has done.
+            home = (await self._record(id)).home
+            if home != self._node.id:
+                link.note_to(home, f"session.{what}", id, *args)
+            elif self._here.get(id) is not handler:
+                notes.hear(self._node, f"session.{what}", (id, *args))
 
     def made(self, origin: object, version: int) -> None:
         """A change came from a session's frame: its next read must not bring it back, wherever it comes."""
@@ -205,11 +231,17 @@ class Sessions:
     def _renew(self) -> None:
         """Keeps those alive that are being read: a stream may be silent for long."""
         self._renewing = False
-        for handler in self._here.values():
-            if handler.port is not None:
-                self.keep(handler)
+        self._node.spawn(self._put_each([handler for handler in self._here.values() if handler.port is not None]))
         if self._here:
             self._renew_later()
+
+    async def _put_each(self, handlers: list[Handler], *, wishes: bool = False) -> None:
+        """Writes many down, one after the other: nobody waits for it, and others need the directory meanwhile."""
+        for handler in handlers:
+            id = handler.session or ""
+            # One that is lost meanwhile is told all of them again when it is found.
+            if self._here.get(id) is handler and self._node.link_of(id).up:
+                await self._put(handler, wishes=wishes)
 
     def _pause(self, handler: Handler) -> None:
         id = handler.session or ""
@@ -269,6 +301,8 @@ class Sessions:
             self._node.logout(handler)
             return other
         self._here[id] = handler
+        # Until it is attached: what is cut off meanwhile ends.
+        self._pause(handler)
         self._node.arrive(handler, look.version, look.choice, known)
         await self._follow(handler, record)
         self._renew_later()
@@ -282,6 +316,14 @@ class Sessions:
         handler.told = dict(record.told)
         for hook in hooks.moved:
             await hook(handler, record.watching)
+
+    async def _hear_wishes(self, handler: Handler) -> None:
+        """What was wished at another node while the session was on its way here."""
+        with suppress(Refusal):
+            record = await self._record(handler.session or "")
+            handler.idle = record.idle
+            for hook in hooks.moved:
+                await hook(handler, record.watching)
 
     async def let_go(self, id: str, moves: int, to: str) -> None:
         """Another node has been asked for the session's events: what is read here ends."""
@@ -308,9 +350,8 @@ class Sessions:
 
     def register(self, link: "Link") -> None:
         """Tells a directory that has lost them of the sessions that are at home here."""
-        for id, handler in self._here.items():
-            if self._node.link_of(id) is link:
-                self._write(self._put(handler))
+        here = [handler for id, handler in self._here.items() if self._node.link_of(id) is link]
+        self._node.spawn(self._put_each(here, wishes=True))
 
     # the directory
 
@@ -324,42 +365,33 @@ class Sessions:
         fields = {name: msgspec.msgpack.decode(value) for name, value in found[0].items()}
         return msgspec.convert({**fields, "own": found[1]}, Record)
 
-    async def _put(self, handler: Handler, *, reading: bool = False) -> bool:
-        """Writes a session down; False where the directory does not take it, and it is kept here alone for now."""
+    async def _put(self, handler: Handler, *, reading: bool = False, wishes: bool = False) -> bool:
+        """Writes down a session that is at home here; False where the directory does not take it."""
         id = handler.session or ""
         caller = handler.caller
         reading = reading or handler.port is not None
-        if isinstance(handler, Visitor):
-            fields: dict[str, Any] = {
-                "idle": handler.idle,
-                "watching": sorted(handler.watching or ()),
-                "told": handler.told or {},
-            }
-        else:
-            fields = {
-                "who": Who(caller.site.key, caller.id, caller.sub, caller.role, handler.epoch),
-                "version": handler.version,
-                "home": self._node.id,
-                "moves": self._moves.get(id, 0),
-                "idle": handler.idle,
-                "watching": sorted(handler.watching or ()),
-                "told": handler.told or {},
-                "reading": reading,
-            }
-        encoded = {name: msgspec.msgpack.encode(value) for name, value in fields.items()}
+        fields: dict[str, Any] = {
+            "who": Who(caller.site.key, caller.id, caller.sub, caller.role, handler.epoch),
+            "version": handler.version,
+            "home": self._node.id,
+            "moves": self._moves.get(id, 0),
+            "told": handler.told or {},
+            "reading": reading,
+        }
+        if wishes:
+            fields |= _wishes(handler)
         seconds = READ_S if reading else settings.SESSION_SECONDS + HANDOVER_S
-        moves = None if isinstance(handler, Visitor) else self._moves.get(id, 0)
         link = self._node.link_of(id)
         try:
-            kept = await link.directory.put_session(id, encoded, seconds, moves)
+            mine = await link.directory.put_session(id, _encoded(fields), seconds)
         except Unreachable as error:
             # The beat that finds the directory again has all sessions written down again.
             link.lost(error)
             return False
-        if not kept and self._here.get(id) is handler:
-            # Another node took it over while this one could not hear of it.
+        if not mine and self._here.get(id) is handler:
+            # It was taken over while this node was frozen, or cut off: what it was told since is known elsewhere.
             self._drop(id)
-        return kept
+        return mine
 
     def _write(self, work: Any) -> None:
         task = self._node.loop.create_task(_quietly(work))
@@ -371,6 +403,15 @@ async def _quietly(work: Any) -> None:
     """What the directory does not take now, it is told when it is there again."""
     with suppress(Unreachable):
         await work
+
+
+def _wishes(handler: Handler) -> dict[str, Any]:
+    """What a session's frames have said of its events."""
+    return {"idle": handler.idle, "watching": sorted(handler.watching or ()), "told": handler.told or {}}
+
+
+def _encoded(fields: dict[str, Any]) -> dict[str, bytes]:
+    return {name: msgspec.msgpack.encode(value) for name, value in fields.items()}
 
 
 async def _caller(who: Who) -> Caller:

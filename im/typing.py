@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from im import blocks, dispatch, events, rosters
+from im import dispatch, events, rosters
 from im.errors import Refusal, encode
 from im.protocol import Typing
 
@@ -22,7 +22,7 @@ def typing(handler: "Handler", frame: Typing) -> Coroutine[Any, Any, None] | Non
 
 
 async def _typing_later(handler: "Handler", frame: Typing) -> None:
-    _tell(handler, frame, await rosters.load(frame.conversation))
+    _tell(handler, frame, await rosters.load(handler.node, frame.conversation))
 
 
 def _tell(handler: "Handler", frame: Typing, roster: rosters.Roster | None) -> None:
@@ -30,5 +30,5 @@ def _tell(handler: "Handler", frame: Typing, roster: rosters.Roster | None) -> N
     if roster is None or me not in roster.members:
         raise Refusal("not-found", "There is no such conversation.")
     event = events.TypingEvent(conversation=frame.conversation, member=handler.caller.sub, on=frame.on)
-    others = [member for member in roster.members if member != me and not blocks.apart(me, member)]
+    others = [member for member in roster.members if member != me and not handler.apart(member)]
     handler.node.tell(handler.caller.site_id, others, encode(event), handler)

@@ -6,6 +6,7 @@ import msgspec
 
 from im.caller import Caller
 from im.handler import Handler
+from im.transaction import Blocks
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -41,9 +42,9 @@ class Record(msgspec.Struct):
 class Visitor(Handler):
     """Answers a session's frames away from its home. What concerns its events is told to the home."""
 
-    __slots__ = ("home",)
+    __slots__ = ("blocks", "home")
 
-    def __init__(self, node: "Node", id: str, caller: Caller, record: Record) -> None:
+    def __init__(self, node: "Node", id: str, caller: Caller, record: Record, blocks: Blocks) -> None:
         super().__init__(node, caller, None, present=node.router.rates(caller.id))
         self.become_session(id, record.version)
         self.epoch = record.who.epoch
@@ -51,6 +52,12 @@ class Visitor(Handler):
         self.watching = set(record.watching)
         self.told = dict(record.told)
         self.home = record.home
+        # The member need not be connected here, so that the node does not know.
+        self.blocks = blocks
+
+    def apart(self, other: int) -> bool:
+        """As it was when the frames came."""
+        return other in self.blocks.by or other in self.blocks.of
 
     def close(self, code: int, reason: str) -> None:
         """Ends the session."""

@@ -7,7 +7,7 @@ import msgspec
 from django.db.models import Q, QuerySet
 from msgspec import UNSET
 
-from im import blocks, database, events, members
+from im import database, events, members
 from im.caller import Caller
 from im.dispatch import at_once
 from im.errors import Refusal
@@ -31,7 +31,7 @@ async def directory(handler: "Handler", frame: Members) -> events.MembersOk:
     seen = {entry.member for entry in here_too.board.visible(handler.caller.site_id)}
     count, elsewhere = await here_too.elsewhere.visible(handler.caller.site_id, MAX_ONLINE)
     beyond = max(0, count - len(elsewhere))
-    here = [member for member in seen | elsewhere if not blocks.apart(me, member)]
+    here = [member for member in seen | elsewhere if not handler.apart(member)]
     rows, more = await database.read(_page, handler.caller, frame, here if frame.online else None)
     return events.MembersOk(
         members=[row.entry for row in rows],

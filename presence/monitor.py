@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from im import blocks, database, hooks
+from im import database, hooks
 from im.errors import encode
 from im.events import Choice, Presence, PresenceEvent
 from im.models import Member
@@ -198,7 +198,7 @@ class Monitor:
             others: what other nodes contribute, if it is not a member that is watched here.
         """
         seen = self._together((handler.caller.site_id, sub), others)
-        return seen.public() if seen and not blocks.apart(handler.caller.id, seen.member) else None
+        return seen.public() if seen and not handler.apart(seen.member) else None
 
     def blocks_changed(self, owner: int, member: int) -> None:
         """Two no longer see each other, or do again."""
@@ -266,7 +266,7 @@ class Monitor:
                 continue
             self._told[place] = now
             for handler in self._watchers[place]:
-                if not blocks.apart(handler.caller.id, member):
+                if not handler.apart(member):
                     news[handler].append(place)
         encoded: dict[tuple[Place, ...], bytes] = {}
         for handler, places in news.items():

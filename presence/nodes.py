@@ -68,7 +68,7 @@ class Elsewhere:
         self._news: set[Place] = set()
         self._reading = 0
         # Nodes that are gone and whose grace time is not over.
-        self._going: set[str] = set()
+        self._going: set[tuple[Link, str]] = set()
         if any(link.directory.shared for link in self._node.links):
             self._node.spawn(self._watch_over())
 
@@ -122,7 +122,8 @@ class Elsewhere:
         for place in places:
             if place in found and place not in news and self._monitor.watches(place):
                 before = self._known.pop(place, {})
-                now = {node: one for node, one in before.items() if node in self._going} | found[place]
+                link = self._node.link(place[0])
+                now = {node: one for node, one in before.items() if (link, node) in self._going} | found[place]
                 if now:
                     self._known[place] = now
                 if now != before:
@@ -167,18 +168,19 @@ class Elsewhere:
 
     def gone(self, link: "Link", nodes: frozenset[str]) -> None:
         """Nodes are no longer there: their members are until the grace time is over, and then gone."""
-        self._going |= nodes
+        self._going |= {(link, node) for node in nodes}
         graces = [self._monitor.grace(place) for place in self._known if self._node.link(place[0]) is link]
         for node in nodes:
-            self._node.wheel.set(("node", node), max(graces, default=1.0), partial(self._drop, link, node))
+            self._node.wheel.set((link, node), max(graces, default=1.0), partial(self._drop, link, node))
         self._node.spawn(self._note_seen(link, nodes))
 
     def _drop(self, link: "Link", node: str) -> None:
-        self._going.discard(node)
+        self._going.discard((link, node))
         if node in link.others:
             return
         for place in [place for place, known in self._known.items() if node in known]:
-            self.hear(place, node, None)
+            if self._node.link(place[0]) is link:
+                self.hear(place, node, None)
 
     async def _note_seen(self, link: "Link", nodes: frozenset[str]) -> None:
         """Of the nodes that are left one notes when the members of those that are gone were last seen."""

@@ -40,10 +40,9 @@ def set_idle(handler: "Handler", frame: PresenceIdle) -> None:
     """Notes whether a page has input."""
     if isinstance(handler, Visitor):
         handler.idle = frame.on
-        handler.tell_home("idle", frame.on)
     else:
         of(handler.node).idle(handler, frame.on)
-    handler.node.sessions.keep(handler)
+    handler.node.sessions.wish(handler, "idle", frame.on)
 
 
 @notes.on("session.idle")
@@ -67,7 +66,6 @@ async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
     others: dict[Place, Contributions] = {}
     if isinstance(handler, Visitor):
         handler.watching = {*(handler.watching or ()), *subs}
-        handler.tell_home("watch", list(subs))
         others = await monitor.elsewhere.look((site_id, sub) for sub in subs)
     else:
         await monitor.watch(handler, subs)
@@ -79,7 +77,7 @@ async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
         presence[sub] = monitor.seen_by(handler, sub, theirs) or away
     if isinstance(handler, Visitor):
         handler.told = {**(handler.told or {}), **{sub: digest(presence[sub]) for sub in subs}}
-    handler.node.sessions.keep(handler)
+    handler.node.sessions.wish(handler, "watch", list(subs))
     return PresenceOk(presence=presence)
 
 
@@ -94,10 +92,9 @@ def unwatch(handler: "Handler", frame: PresenceUnwatch) -> None:
     """Has the connection no longer told."""
     if isinstance(handler, Visitor):
         handler.watching = (handler.watching or set()) - set(frame.members)
-        handler.tell_home("unwatch", frame.members)
     else:
         of(handler.node).unwatch(handler, frame.members)
-    handler.node.sessions.keep(handler)
+    handler.node.sessions.wish(handler, "unwatch", frame.members)
 
 
 @notes.on("session.unwatch")

@@ -63,10 +63,11 @@ class Directory(Protocol):
     async def scan(self, book: str, most: int, nodes: Iterable[str]) -> tuple[int, list[bytes]]:
         """How many values the nodes have in a book, and at most so many of them from each."""
 
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float, moves: int | None = None) -> bool:
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
         """Sets fields of a session, which lives for so long from now on.
 
-        With `moves` only if it was not taken over more often; False where it was.
+        Where `moves` and `home` (in MessagePack) are among them: only if it has not moved more often since, nor as
+        often to another home. Answers whether it did.
         """
 
     async def add_own(self, id: str, version: int) -> None:

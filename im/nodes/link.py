@@ -148,6 +148,10 @@ class Link:
                 await self._deliver()
             except TROUBLE as error:
                 self.lost(error)
+            except Exception as error:
+                # Something that cannot be sent must not end all sending: it is lost, and what went with it repaired.
+                logger.exception("What was put in could not be sent")
+                self.lost(error)
 
     async def _enter(self) -> None:
         changes, self._changes = self._changes, {}
@@ -211,6 +215,10 @@ class Link:
                 self.lost(error)
                 await asyncio.sleep(BEAT_S / 2)
                 continue
+            except Exception:
+                logger.exception("A message of another node could not be received")
+                await asyncio.sleep(BEAT_S / 2)
+                continue
             try:
                 self._take(message)
             except Exception:
@@ -235,7 +243,12 @@ class Link:
         while not self._ending:
             try:
                 pulse = await self.directory.beat()
-                if pulse.forgotten or not self.up:
+                # Until it has registered: whatever goes wrong here, the next beat tries again.
+                self.up = self.up and not pulse.forgotten
+                gone, self.others = self.others - pulse.others, pulse.others
+                for hook in hooks.nodes_gone if gone else ():
+                    hook(self, gone)
+                if not self.up:
                     await self._register()
                     for other in pulse.others:
                         self.note_to(other, "node.up")
@@ -243,11 +256,6 @@ class Link:
                 self.lost(error)
             except Exception:
                 logger.exception("A beat failed")
-            else:
-                gone, self.others = self.others - pulse.others, pulse.others
-                if gone:
-                    for hook in hooks.nodes_gone:
-                        hook(self, gone)
             await asyncio.sleep(BEAT_S)
 
     async def _register(self) -> None:

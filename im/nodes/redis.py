@@ -32,15 +32,14 @@ if tokens > 0 then redis.call('SET', KEYS[1], string.format('%.6f', full), 'EX',
 return 0
 """
 
-# A session's fields, unless it was taken over more often than the writer knows.
-PUT_SESSION = """
-if ARGV[2] ~= '' then
-  if tonumber(redis.call('HGET', KEYS[1], '#moves') or '0') > tonumber(ARGV[2]) then return 0 end
-  redis.call('HSET', KEYS[1], '#moves', ARGV[2])
+PUT = """
+local kept = redis.call('HMGET', KEYS[1], 'moves', 'home')
+if kept[1] and ARGV[2] ~= '' then
+    local before, now = cmsgpack.unpack(kept[1]), cmsgpack.unpack(ARGV[2])
+    if before > now or (before == now and kept[2] ~= ARGV[3]) then return 0 end
 end
-if #ARGV > 2 then redis.call('HSET', KEYS[1], unpack(ARGV, 3)) end
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-redis.call('PEXPIRE', KEYS[2], ARGV[1])
+redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
 return 1
 """
 
@@ -67,16 +66,19 @@ class RedisDirectory:
         self.shared = True
         self._books: set[str] = set()
         self._beats = 0
-        self._redis = redis.Redis.from_url(
+        # Whoever comes when all connections are in use waits for one: many who ask at once are no fault of the server.
+        pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
+            timeout=TIMEOUT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             # A connection that went stale is no fault yet.
             retry=Retry(NoBackoff(), 1),
         )
-        self._put_session = self._redis.register_script(PUT_SESSION)
+        self._redis = redis.Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
+        self._put = self._redis.register_script(PUT)
 
     def _key(self, *parts: object) -> str:
         return self._prefix + ":".join(map(str, parts))
@@ -185,12 +187,11 @@ class RedisDirectory:
         return count, values
 
     @_reachable
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float, moves: int | None = None) -> bool:
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
         """By a script, in one round trip; its own versions live as long."""
-        keys = [self._key("session", id), self._key("own", id)]
-        values = [part for field in fields.items() for part in field]
-        known = "" if moves is None else moves
-        return bool(await self._put_session(keys=keys, args=[int(seconds * 1000), known, *values]))
+        keys = [self._key(kind, id) for kind in ("session", "own")]
+        args: list[Any] = [int(seconds * 1000), fields.get("moves", b""), fields.get("home", b"")]
+        return bool(await self._put(keys=keys, args=args + [part for field in fields.items() for part in field]))
 
     @_reachable
     async def add_own(self, id: str, version: int) -> None:
@@ -209,8 +210,7 @@ class RedisDirectory:
             pipe.hgetall(self._key("session", id))
             pipe.lrange(self._key("own", id), 0, -1)
             fields, own = await pipe.execute()
-        kept = {_text(name): value for name, value in fields.items() if name != b"#moves"}
-        return (kept, set(map(int, own))) if kept else None
+        return ({_text(name): value for name, value in fields.items()}, set(map(int, own))) if fields else None
 
     @_reachable
     async def drop_session(self, id: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from avchat.tenants.models import Site
-from im import database, handler, hello, limits
+from im import database, handler, hello, limits, rosters
 from im.errors import Refusal
 from im.node import Node
 from tests.support.desk import Desk
@@ -99,6 +99,20 @@ async def test_the_rates_of_a_member_are_those_of_all_its_connections_together(
     assert answers[-1]["code"] == "rate-limited"
     assert answers[-1]["retry_ms"] > 0
     assert (await ann.ask("ping"))["type"] == "ok"
+
+
+async def test_who_is_in_a_conversation_is_not_remembered_where_changes_of_it_are_not_heard(
+    node: Node, site: Site, ann: Desk
+) -> None:
+    sent = await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+    key = sent["conversation"]
+    await ann.ask("typing", conversation=key, on=True)
+    assert rosters.known(key)
+    for each in node.router.all():
+        node.depart(each)
+    assert rosters.known(key) is None
+    assert await rosters.load(node, key)
+    assert rosters.known(key) is None
 
 
 async def test_a_hello_that_the_database_does_not_answer_is_told_to_come_again(

@@ -5,6 +5,7 @@ import json
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from channels.layers import InMemoryChannelLayer
 from channels_redis.core import RedisChannelLayer
 from django.db import connections
 
+from avchat.tenants import services
 from avchat.tenants.models import Site
-from im import database, feed
+from im import blocks, database, feed, hello, sessions
+from im import handler as handler_module
+from im.caller import Caller
 from im.errors import Refusal
 from im.node import Node
 from im.nodes import announce, link
@@ -22,6 +26,7 @@ from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
+from presence import monitor
 from tests.support.desk import Desk
 from tests.support.redis import Redis
 from tests.support.wait import eventually
@@ -124,14 +129,7 @@ async def seats(site: Site, *members: tuple[str, Node]) -> list[Desk]:
 
 @pytest.fixture
 async def site(transactional_db: None) -> Site:
-    from avchat.tenants import services
-
-    def make() -> Site:
-        site = Site.objects.create(name="Harbour", grace=0.3)
-        services.add_secret(account=None, site=site, label="test")
-        return site
-
-    return await database.read(make)
+    return await database.read(another)
 
 
 def bodies(desk: Desk) -> list[str]:
@@ -170,6 +168,21 @@ async def test_typing_is_told_at_another_node(site: Site, two: tuple[Node, Node]
     await eventually(lambda: bob.of("typing"))
     assert bob.of("typing")[0]["member"] == "ann"
     assert ann.of("typing") == []
+
+
+async def test_what_cannot_be_sent_to_another_node_does_not_keep_the_rest_from_it(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, there = two
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    sent = await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+    here.links[0].note_to(there.id, "nonsense", object())
+
+    async def typed() -> bool:
+        await ann.ask("typing", conversation=sent["conversation"], on=True)
+        return bool(bob.of("typing"))
+
+    await eventually(typed)
 
 
 async def test_nodes_that_write_to_one_conversation_at_once_tell_everybody_all_of_it_in_order(
@@ -235,6 +248,32 @@ async def test_a_bus_that_carries_nothing_delays_messages_and_loses_none(site: S
     await eventually(lambda: bodies(bob) == ["0", "1", "2", "3", "4"])
 
 
+async def test_who_is_still_being_let_in_when_a_node_begins_with_a_site_misses_nothing(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    (bob,) = await seats(site, ("bob", there))
+    read_state, stop = hello._state, Stop()
+
+    def slow(caller: Caller, *args: Any) -> Any:
+        state = read_state(caller, *args)
+        if caller.sub == "ann":
+            stop.wait()
+        return state
+
+    monkeypatch.setattr(hello, "_state", slow)
+    ann = Desk(here, site, "ann")
+    coming = asyncio.create_task(ann.sit())
+    await stop.reached()
+    await bob.ask("message.send", to={"member": "ann"}, body="Ahoy", key="1")
+    await seats(site, ("cid", here))
+    stop.go()
+    reply = await coming
+    await bob.ask("message.send", to={"member": "ann"}, body="Hello", key="2")
+    await eventually(lambda: bodies(ann)[-1:] == ["Hello"])
+    assert [*("Ahoy" for _ in reply["unread"]), *bodies(ann)] == ["Ahoy", "Hello"]
+
+
 async def test_who_comes_while_a_node_fetches_what_it_missed_misses_nothing(
     site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,25 +286,42 @@ async def test_who_comes_while_a_node_fetches_what_it_missed_misses_nothing(
 
     cluster.ends = ends
     here, there = await cluster.grow(2)
-    bob, eve, ann = await seats(site, ("bob", here), ("eve", there), ("ann", here))
-    bob.stand()
+    zoe, bob = await seats(site, ("zoe", here), ("bob", there))
     for each in fickle:
         each.broken = True
-    fetching, go_on, missed = threading.Event(), threading.Event(), feed._missed
+    read_missed, stop = feed._missed, Stop()
 
-    def held_up(*args: Any) -> Any:
-        fetching.set()
-        assert go_on.wait(20)
-        return missed(*args)
+    def slow(*args: Any) -> Any:
+        stop.wait()
+        return read_missed(*args)
 
-    monkeypatch.setattr(feed, "_missed", held_up)
-    await ann.ask("message.send", to={"member": "eve"}, body="one", key="1")
-    await eventually(fetching.is_set)
-    (bob,) = await seats(site, ("bob", there))
-    await ann.ask("message.send", to={"member": "bob"}, body="two", key="2")
-    go_on.set()
-    await eventually(lambda: bodies(eve) == ["one"])
-    await eventually(lambda: bodies(bob) == ["two"])
+    monkeypatch.setattr(feed, "_missed", slow)
+    await bob.ask("message.send", to={"member": "zoe"}, body="Ahoy", key="1")
+    await stop.reached()
+    (ann,) = await seats(site, ("ann", here))
+    await bob.ask("message.send", to={"member": "ann"}, body="Hello", key="2")
+    stop.go()
+    await eventually(lambda: bodies(zoe) == ["Ahoy"])
+    await eventually(lambda: bodies(ann) == ["Hello"])
+
+
+class Stop:
+    """Has a thread wait where it is, for the first time that it comes there."""
+
+    def __init__(self) -> None:
+        self.passed = False
+        self._there = threading.Event()
+        self._gone = threading.Event()
+
+    def wait(self) -> None:
+        self._there.set()
+        self._gone.wait(30)
+
+    async def reached(self) -> None:
+        await asyncio.to_thread(self._there.wait, 30)
+
+    def go(self) -> None:
+        self._gone.set()
 
 
 async def test_presence_is_seen_from_another_node_and_so_is_its_end(site: Site, two: tuple[Node, Node]) -> None:
@@ -349,6 +405,35 @@ def _seen(id: int) -> int:
     from im.models import Member
 
     return Member.objects.get(id=id).seen
+
+
+async def test_a_node_that_one_server_has_lost_is_there_for_the_sites_of_the_others(
+    site: Site, cluster: Cluster, request: pytest.FixtureRequest
+) -> None:
+    if "redis" in request.node.name:
+        return
+    ends = [(InMemoryChannelLayer(capacity=10_000), Hub()) for _ in range(2)]
+    cluster.ends = lambda node: [(layer, MemoryDirectory(node, hub)) for layer, hub in ends]
+    here, there = await cluster.grow(2)
+    watcher, ann = await seats(site, ("bob", here), ("ann", there))
+    await eventually(lambda: _sees(watcher, "ann", "online"))
+    watcher.frames.clear()
+    other = 1 - here.links.index(here.link(site.id))
+    await eventually(lambda: here.links[other].others)
+
+    async def unreachable() -> None:
+        raise Unreachable
+
+    there.links[other].directory.beat = unreachable  # type: ignore[method-assign, assignment]
+    ends[other][1].names.pop(there.id)
+    elsewhere = monitor.of(here).elsewhere
+    await eventually(lambda: elsewhere._going)
+    await eventually(lambda: not elsewhere._going)
+    monitor.of(here)._tell_all()
+    assert shows(watcher, "ann") == []
+    assert await _sees(watcher, "ann", "online")
+    ann.stand()
+    await eventually(lambda: shows(watcher, "ann") == ["offline"])
 
 
 async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Cluster, redis: Redis) -> None:
@@ -461,6 +546,32 @@ async def test_frames_are_answered_at_any_node_and_a_session_does_not_hear_its_o
     assert [frame["type"] for frame in (await read(there, id)).frames] == []
 
 
+async def test_a_blocked_member_learns_nothing_of_the_blocker_at_whatever_node_its_session_asks(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there, third = await cluster.grow(3)
+    id, desk = await begin(site, here, "ann")
+    (bob,) = await seats(site, ("bob", there))
+    sent = await desk.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+    await bob.ask("block.add", member="ann")
+    # In a process of its own the third node has neither of them, and so knows nothing of the block.
+    monkeypatch.setattr(blocks, "_known", {})
+    desk.handler = await third.sessions.find(id)
+    assert await _sees(desk, "bob", "offline")
+    desk.handler = await third.sessions.find(id)
+    listed = await desk.ask("members", online=True)
+    assert [each["id"] for each in listed["members"]] == ["ann"]
+    assert listed["online"] == 0
+    desk.handler = await third.sessions.find(id)
+    desk.ask("typing", conversation=sent["conversation"], on=True)
+    assert bob.of("typing") == []
+    await bob.ask("block.remove", member="ann")
+    desk.handler = await third.sessions.find(id)
+    desk.ask("typing", conversation=sent["conversation"], on=True)
+    await eventually(lambda: bob.of("typing"))
+    assert len(bob.of("typing")) == 1
+
+
 async def test_what_a_session_watches_is_told_wherever_it_is_read(site: Site, two: tuple[Node, Node]) -> None:
     here, there = two
     id, desk = await begin(site, here, "bob")
@@ -479,6 +590,111 @@ async def test_what_a_session_watches_is_told_wherever_it_is_read(site: Site, tw
     await eventually(heard)
     assert told[-1]["members"]["ann"]["show"] == "away"
     assert (await read(there, id)).frames == []
+
+
+async def test_a_node_that_has_not_heard_that_a_session_was_taken_over_does_not_take_it_back(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    # As to a node that is frozen.
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    assert (await read(there, id)).said() == ["one"]
+    here.sessions.register(here.links[0])
+    await eventually(lambda: here.sessions.here(id) is None)
+    assert desk.handler.gone
+    assert (await read(there, id)).frames == []
+
+
+async def test_of_two_nodes_that_take_a_session_over_at_once_one_does(site: Site, cluster: Cluster) -> None:
+    nodes = await cluster.grow(3)
+    id, _ = await begin(site, nodes[0], "bob")
+    readers = [Reader(), Reader()]
+    attached = [node.sessions.attach(id, reader, None) for node, reader in zip(nodes[1:], readers, strict=True)]
+    done = await asyncio.gather(*attached, return_exceptions=True)
+    assert [each.code for each in done if isinstance(each, Refusal)] in ([], ["unavailable"])
+    homes = [node for node in nodes if (handler := node.sessions.here(id)) and handler.port is not None]
+    assert len(homes) == 1
+    (ann,) = await seats(site, ("ann", nodes[0]))
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    await eventually(lambda: sorted(reader.said() for reader in readers) == [[], ["one"]])
+
+
+async def test_a_session_outlives_the_node_that_ends_in_good_order(site: Site, cluster: Cluster) -> None:
+    here, there = await cluster.grow(2)
+    id, _ = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", there))
+    stream = Reader()
+    handler, _ = await here.sessions.attach(id, stream, None)
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    await eventually(lambda: stream.said() == ["one"])
+    here.drain()
+    assert stream.over
+    assert stream.frames[-1]["type"] == "closing"
+    # As its transport does.
+    here.sessions.detach(handler, stream)
+    here.sessions.keep(handler)
+    cluster.nodes.remove(here)
+    await here.close()
+    await ann.ask("message.send", to={"member": "bob"}, body="two", key="2")
+    assert (await read(there, id)).said() == ["two"]
+
+
+async def test_a_read_that_was_replaced_while_it_began_takes_nothing_back(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = two
+    id, desk = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    before = desk.handler.version
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    changes_since, stop = handler_module._changes_since, Stop()
+
+    def slow(caller: Caller, begin: int, *args: Any) -> Any:
+        found = changes_since(caller, begin, *args)
+        if begin == before and not stop.passed:
+            stop.wait()
+        return found
+
+    monkeypatch.setattr(handler_module, "_changes_since", slow)
+    first, second = Reader(), Reader()
+    replaced = asyncio.create_task(here.sessions.attach(id, first, None))
+    await stop.reached()
+    stop.passed = True
+    handler, _ = await here.sessions.attach(id, second, None)
+    assert second.said() == ["one"]
+    stop.go()
+    await replaced
+    here.sessions.detach(handler, second)
+    assert (await read(here, id)).said() == []
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2])
+async def test_what_is_watched_while_a_session_goes_from_node_to_node_is_told_there(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    nodes = await cluster.grow(3)
+    id, desk = await begin(site, nodes[0], "bob")
+    (ann,) = await seats(site, ("ann", nodes[0]))
+    desk.handler = await nodes[asked].sessions.find(id)
+    look, stop = sessions._look, Stop()
+
+    def slow(caller: Caller) -> Any:
+        stop.wait()
+        return look(caller)
+
+    monkeypatch.setattr(sessions, "_look", slow)
+    stream = Reader()
+    attaching = asyncio.create_task(nodes[1].sessions.attach(id, stream, None))
+    await stop.reached()
+    assert await _sees(desk, "ann", "online")
+    await nodes[asked].sessions.settled()
+    stop.go()
+    await attaching
+    await ann.ask("presence.set", show="away", status="")
+    await eventually(lambda: [frame["members"]["ann"]["show"] for frame in stream.frames][-1:] == ["away"])
 
 
 async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
@@ -502,6 +718,22 @@ async def _known(node: Node, id: str) -> bool:
         return False
 
 
+async def test_a_node_with_many_sessions_asks_for_all_of_them_at_once_and_stays_linked(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, _ = two
+    begun = [await begin(site, here, "bob") for _ in range(3)]
+    lost: list[BaseException] = []
+    here.links[0].lost = lost.append  # type: ignore[method-assign]
+    for _ in range(100):
+        for _, desk in begun:
+            here.sessions.keep(desk.handler)
+    asked = await asyncio.gather(*(here.sessions._record(id) for _ in range(100) for id, _ in begun))
+    await here.sessions.settled()
+    assert len(asked) == 300
+    assert lost == []
+
+
 async def test_sessions_outlive_a_redis_that_begins_anew(site: Site, cluster: Cluster, redis: Redis) -> None:
     here, there = await cluster.grow(2)
     id, _ = await begin(site, here, "bob")
@@ -512,6 +744,45 @@ async def test_sessions_outlive_a_redis_that_begins_anew(site: Site, cluster: Cl
     await eventually(lambda: all(node.links[0].up and node.links[0].others for node in (here, there)))
     await ann.ask("message.send", to={"member": "bob"}, body="still here?", key="1")
     assert (await read(there, id)).said() == ["still here?"]
+
+
+async def test_sites_are_spread_over_three_redis_servers_and_one_that_is_lost_costs_the_others_nothing(
+    site: Site, cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "memory" in request.node.name:
+        return
+    servers = [Redis(tmp_path / f"{number}") for number in range(3)]
+    layers = [RedisChannelLayer(hosts=[{"address": server.url, "socket_timeout": 15}]) for server in servers]
+    try:
+        for server in servers:
+            await asyncio.to_thread(server.start)
+        cluster.ends = lambda node: [
+            (layer, RedisDirectory(node, server.url)) for layer, server in zip(layers, servers, strict=True)
+        ]
+        here, there = await cluster.grow(2)
+        await eventually(lambda: all(link.others for node in (here, there) for link in node.links))
+        sites = [site, await database.read(another), await database.read(another)]
+        assert len({here.links.index(here.link(each.id)) for each in sites}) == 3
+        pairs = [await seats(each, ("bob", there), ("ann", here)) for each in sites]
+        servers[here.links.index(here.link(site.id))].kill()
+        for bob, ann in pairs:
+            await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
+            await eventually(lambda bob=bob: bodies(bob) == ["Ahoy"])
+        for bob, ann in pairs[1:]:
+            assert await _sees(bob, "ann", "online")
+            await ann.ask("presence.set", show="away", status="")
+            await eventually(lambda bob=bob: shows(bob, "ann") == ["away"])
+    finally:
+        for layer in layers:
+            await layer.close_pools()
+        for server in servers:
+            server.kill()
+
+
+def another() -> Site:
+    site = Site.objects.create(name="Port", grace=0.3)
+    services.add_secret(account=None, site=site, label="test")
+    return site
 
 
 async def test_a_changed_site_is_forgotten_by_all_nodes_whoever_changes_it(
