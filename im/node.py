@@ -95,16 +95,16 @@ class Node:
         if feed is not None:
             feed.take(commit)
 
-    def note(self, note: Note) -> None:
-        """Has a note heard here, and where it is wanted."""
+    def note(self, site_id: int, note: Note) -> None:
+        """Has a note of a site heard here, and where it is wanted."""
         notes.hear(self, note.kind, note.args)
-        for link in self.links:
-            link.note(note)
+        self.link(site_id).note(note)
 
     def tell_all(self, kind: str, *args: Any) -> None:
-        """Has a note heard on all other nodes."""
-        for other in self.links[0].others:
-            self.links[0].note_to(other, kind, *args)
+        """Has a note heard on all other nodes: over each link, so that any one that works will do."""
+        for link in self.links:
+            for other in link.others:
+                link.note_to(other, kind, *args)
 
     def tell(self, site_id: int, members: Collection[int], data: bytes, origin: Handler) -> None:
         """Writes a frame that may be lost to members' connections everywhere, but for the one it comes from."""
@@ -204,8 +204,7 @@ class Node:
         await asyncio.sleep(0)
         for hook in hooks.closing:
             hook(self)
-        for link in self.links:
-            await link.close()
+        await asyncio.gather(*(link.close() for link in self.links))
         for task in list(self._tasks):
             task.cancel()
         with suppress(asyncio.CancelledError):

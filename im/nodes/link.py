@@ -154,12 +154,17 @@ class Link:
         books, self._books = self._books, {}
         self._writing = True
         try:
-            for book, fields in books.items():
-                await self.directory.write(book, fields)
+            while books:
+                book = next(iter(books))
+                await self.directory.write(book, books[book])
+                del books[book]
             if changes:
                 entered = [name for name, has in changes.items() if has]
                 await self.directory.change(entered, [name for name, has in changes.items() if not has])
         finally:
+            # What was not written still has to be: above all what is to be taken out, which nobody says again.
+            for book, fields in books.items():
+                self._books[book] = fields | self._books.get(book, {})
             self._writing = False
             settled, self._settled = self._settled, self.node.loop.create_future()
             settled.set_result(None)
@@ -217,7 +222,9 @@ class Link:
                 logger.exception("A message of another node could not be taken")
 
     def _take(self, message: dict[str, Any]) -> None:
-        self.others |= {message["sender"]} - {self.node.id, ""}
+        if (sender := message["sender"]) not in self.others and sender not in (self.node.id, ""):
+            self.others |= {sender}
+            self._found()
         for part in _decoder.decode(message["body"]):
             try:
                 if isinstance(part, Commit):
@@ -244,7 +251,10 @@ class Link:
             except Exception:
                 logger.exception("A beat failed")
             else:
-                gone, self.others = self.others - pulse.others, pulse.others
+                gone, found = self.others - pulse.others, pulse.others - self.others
+                self.others = pulse.others
+                if found:
+                    self._found()
                 if gone:
                     for hook in hooks.nodes_gone:
                         hook(self, gone)
@@ -253,7 +263,6 @@ class Link:
     async def _register(self) -> None:
         """Says all that this node has: to a new directory, or to one that has forgotten it."""
         self._changes.clear()
-        self._books.clear()
         await self.directory.change(self.node.names(self), (), afresh=True)
         found, self.up = not self.up, True
         if found:
@@ -262,6 +271,10 @@ class Link:
             hook(self)
         # What was entered meanwhile is in the next change.
         self._wake.set()
+
+    def _found(self) -> None:
+        for hook in hooks.nodes_found:
+            hook(self)
 
     def lost(self, error: BaseException) -> None:
         """The server does not answer: with the next beat that succeeds this node registers again."""

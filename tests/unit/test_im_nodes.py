@@ -1,89 +1,28 @@
 """Several nodes: what is stored at one reaches the members at the others, once and in order, whatever the bus does."""
 
 import asyncio
-import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
-from channels_redis.core import RedisChannelLayer
-from django.db import connections
 
 from avchat.tenants.models import Site
 from im import database
 from im.errors import Refusal
 from im.node import Node
-from im.nodes import announce, link
-from im.nodes import redis as in_redis
+from im.nodes import announce
 from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
 from tests.support.desk import Desk
+from tests.support.nodes import Cluster, Fickle, Reader, begin, bodies, hurry, over, read, seats, sees, settle, shows
 from tests.support.redis import Redis
 from tests.support.wait import eventually
 
 Message = dict[str, Any]
-
-
-class Fickle:
-    """A channel layer that loses, doubles and delays what is sent over it."""
-
-    def __init__(self, layer: Layer, seed: int) -> None:
-        self.layer = layer
-        self.dice = random.Random(seed)
-        self.broken = False
-        self._late: set[asyncio.Task[None]] = set()
-
-    async def send(self, channel: str, message: Message) -> None:
-        if self.broken:
-            return
-        for _ in range(self.dice.choice([0, 1, 1, 2])):
-            if self.dice.random() < 0.5:
-                await self.layer.send(channel, message)
-            else:
-                task = asyncio.create_task(self._send_later(channel, message))
-                self._late.add(task)
-                task.add_done_callback(self._late.discard)
-
-    async def _send_later(self, channel: str, message: Message) -> None:
-        await asyncio.sleep(self.dice.uniform(0, 0.05))
-        await self.layer.send(channel, message)
-
-    async def receive(self, channel: str) -> Message:
-        return await self.layer.receive(channel)
-
-
-class Cluster:
-    """Nodes in this process, over one directory and one layer."""
-
-    def __init__(self, ends: Callable[[str], Iterable[tuple[Layer, Directory]]]) -> None:
-        self.ends = ends
-        self.nodes: list[Node] = []
-
-    async def grow(self, count: int) -> list[Node]:
-        """Adds nodes, and waits until all know of each other."""
-        fresh = [Node(self.ends) for _ in range(count)]
-        self.nodes += fresh
-        await eventually(lambda: all(len(node.links[0].others) == len(self.nodes) - 1 for node in self.nodes))
-        return fresh
-
-    async def die(self, node: Node) -> None:
-        """A node ends as in a crash: it tells nobody."""
-        self.nodes.remove(node)
-        for each in node.links:
-            each._ending = True
-            for task in each._tasks:
-                task.cancel()
-        node._comparing.cancel()
-        for task in list(node._tasks):
-            task.cancel()
-        node.router._present.clear()
-        await asyncio.to_thread(node.journal.stop)
-        for each in node.links:
-            await each.directory.close()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -91,21 +30,15 @@ async def cluster(
     request: pytest.FixtureRequest, transactional_db: None, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Cluster]:
     """No nodes yet; those that there are then see within moments who comes and goes."""
-    monkeypatch.setattr(link, "BEAT_S", 0.1)
-    monkeypatch.setattr(in_redis, "LIFE_S", 0.5)
+    hurry(monkeypatch)
     if request.param == "memory":
         hub, layer = Hub(), InMemoryChannelLayer(capacity=10_000)
         cluster = Cluster(lambda node: [(layer, MemoryDirectory(node, hub))])
+        yield cluster
+        await cluster.close()
     else:
-        bus = RedisChannelLayer(hosts=[{"address": redis.url, "socket_timeout": 15}], capacity=10_000)
-        cluster = Cluster(lambda node: [(bus, RedisDirectory(node, redis.url))])
-    yield cluster
-    for node in cluster.nodes:
-        await node.close()
-    if request.param == "redis":
-        await bus.close_pools()
-    for _ in range(database.READERS):
-        await database.read(connections.close_all)
+        async with over(redis.url) as cluster:
+            yield cluster
 
 
 @pytest.fixture
@@ -114,27 +47,9 @@ async def two(cluster: Cluster) -> tuple[Node, Node]:
     return here, there
 
 
-async def seats(site: Site, *members: tuple[str, Node]) -> list[Desk]:
-    desks = [Desk(node, site, sub) for sub, node in members]
-    for desk in desks:
-        await desk.sit()
-    return desks
-
-
 @pytest.fixture
 async def site(transactional_db: None) -> Site:
-    from avchat.tenants import services
-
-    def make() -> Site:
-        site = Site.objects.create(name="Harbour", grace=0.3)
-        services.add_secret(account=None, site=site, label="test")
-        return site
-
-    return await database.read(make)
-
-
-def bodies(desk: Desk) -> list[str]:
-    return [frame["body"] for frame in desk.of("message")]
+    return await settle("Harbour")
 
 
 async def test_a_message_reaches_a_member_at_another_node(site: Site, two: tuple[Node, Node]) -> None:
@@ -243,18 +158,14 @@ async def test_presence_is_seen_from_another_node_and_so_is_its_end(site: Site, 
     await eventually(lambda: shows(watcher, "ann") == ["online", "dnd"])
     assert watcher.of("presence")[-1]["members"]["ann"]["status"] == "mooring"
     (late,) = await seats(site, ("cid", two[1]))
-    assert await _sees(late, "ann", "dnd")
+    assert await sees(late, "ann", "dnd")
     ann.stand()
     await eventually(lambda: shows(watcher, "ann") == ["online", "dnd", "offline"])
 
 
-def shows(desk: Desk, sub: str) -> list[str]:
-    return [frame["members"][sub]["show"] for frame in desk.of("presence") if sub in frame["members"]]
-
-
 async def test_who_changes_from_one_node_to_another_was_never_offline(site: Site, two: tuple[Node, Node]) -> None:
     watcher, ann = await seats(site, ("bob", two[1]), ("ann", two[0]))
-    await eventually(lambda: _sees(watcher, "ann", "online"))
+    await eventually(lambda: sees(watcher, "ann", "online"))
     watcher.frames.clear()
     ann.stand()
     (again,) = await seats(site, ("ann", two[1]))
@@ -269,7 +180,7 @@ async def test_a_member_idles_only_when_its_pages_at_all_nodes_do(site: Site, cl
     settings.AWAY_SECONDS, settings.XA_SECONDS = 0.2, 100
     here, there = await cluster.grow(2)
     watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
-    await eventually(lambda: _sees(watcher, "ann", "online"))
+    await eventually(lambda: sees(watcher, "ann", "online"))
     watcher.frames.clear()
     await ann.ask("presence.idle", on=True)
     await eventually(lambda: one_board(here).entry(ann.handler.caller.id).shown == "away")
@@ -304,7 +215,7 @@ async def test_the_members_of_a_node_that_died_go_offline_after_the_grace_time(
         return
     here, there = await cluster.grow(2)
     watcher, ann = await seats(site, ("bob", there), ("ann", here))
-    await eventually(lambda: _sees(watcher, "ann", "online"))
+    await eventually(lambda: sees(watcher, "ann", "online"))
     watcher.frames.clear()
     await cluster.die(here)
     await eventually(lambda: shows(watcher, "ann") == ["offline"])
@@ -320,7 +231,7 @@ def _seen(id: int) -> int:
 async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Cluster, redis: Redis) -> None:
     here, there = await cluster.grow(2)
     bob, ann = await seats(site, ("bob", there), ("ann", here))
-    await eventually(lambda: _sees(bob, "ann", "online"))
+    await eventually(lambda: sees(bob, "ann", "online"))
     bob.frames.clear()
     redis.kill()
     sent = [ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}") for n in range(5)]
@@ -334,48 +245,10 @@ async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Clus
     await ann.ask("presence.set", show="away", status="")
     await eventually(lambda: shows(bob, "ann") == ["away"])
     (cid,) = await seats(site, ("cid", there))
-    await eventually(lambda: _sees(cid, "ann", "away"))
-
-
-async def _sees(desk: Desk, sub: str, show: str) -> bool:
-    return bool((await desk.ask("presence.watch", members=[sub]))["presence"][sub]["show"] == show)
+    await eventually(lambda: sees(cid, "ann", "away"))
 
 
 # sessions
-
-
-class Reader:
-    """A session's port, as a transport is one."""
-
-    def __init__(self) -> None:
-        self.frames: list[Message] = []
-        self.over = False
-
-    def write(self, data: bytes, version: int | None) -> None:
-        self.frames.append(json.loads(data))
-
-    def close(self, code: int, reason: str) -> None:
-        self.over = True
-
-    def said(self) -> list[str]:
-        return [frame["body"] for frame in self.frames if frame["type"] == "message"]
-
-
-async def begin(site: Site, node: Node, sub: str) -> tuple[str, Desk]:
-    desk = Desk(node, site, sub)
-    reply = await desk.sit()
-    desk.handler.port = None
-    id = await node.sessions.begin(desk.handler, int(reply["cursor"].split(".")[1], 16))
-    return id, desk
-
-
-async def read(node: Node, id: str) -> Reader:
-    """A poll that is answered at once."""
-    reader = Reader()
-    handler, _ = await node.sessions.attach(id, reader, None)
-    node.sessions.detach(handler, reader)
-    await node.sessions.save(handler)
-    return reader
 
 
 async def test_a_session_is_read_at_any_node_and_goes_on_where_the_last_read_ended(
@@ -432,7 +305,7 @@ async def test_what_a_session_watches_is_told_wherever_it_is_read(site: Site, tw
     id, desk = await begin(site, here, "bob")
     (ann,) = await seats(site, ("ann", here))
     desk.handler = await there.sessions.find(id)
-    await eventually(lambda: _sees(desk, "ann", "online"))
+    await eventually(lambda: sees(desk, "ann", "online"))
     await there.sessions.settled()
     assert (await read(there, id)).frames == []
     await ann.ask("presence.set", show="away", status="")
