@@ -204,9 +204,9 @@ class Node:
         await asyncio.sleep(0)
         for hook in hooks.closing:
             hook(self)
-        await asyncio.gather(*(link.close() for link in self.links))
         for task in list(self._tasks):
             task.cancel()
+        await asyncio.gather(*(link.close() for link in self.links))
         with suppress(asyncio.CancelledError):
             await self._comparing
 

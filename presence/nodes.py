@@ -179,7 +179,7 @@ class Elsewhere:
     def gone(self, link: "Link", nodes: frozenset[str]) -> None:
         """Nodes are no longer there: their members are until the grace time is over, and then gone."""
         graces = (self._monitor.grace(place) for place in self._known_over(link))
-        grace = max(AGAIN_BEATS * links.BEAT_S, *graces)
+        grace = max([AGAIN_BEATS * links.BEAT_S, *graces])
         for node in nodes:
             self._going.add((link, node))
             self._node.wheel.set(("node", link, node), grace, partial(self._drop, link, node))

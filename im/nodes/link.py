@@ -32,6 +32,8 @@ BEAT_S = 1.0
 QUEUE = 20_000
 """Items that wait to be sent at the most; beyond it they are lost, as on a bus that fails."""
 MESSAGE_BYTES = 512 * 1024
+UP = "node.up"
+"""What a node says that has just registered, for the first time or again."""
 SETTLE_S = 1.0
 """How long a hello waits until the directory knows of it, in seconds; then the repair has to do."""
 
@@ -223,14 +225,15 @@ class Link:
 
     def _take(self, message: dict[str, Any]) -> None:
         if (sender := message["sender"]) not in self.others and sender not in (self.node.id, ""):
-            self.others |= {sender}
-            self._found()
+            self._see(self.others | {sender})
         for part in _decoder.decode(message["body"]):
             try:
                 if isinstance(part, Commit):
                     self.node.hand_on(part)
                 elif isinstance(part, Tell):
                     self.node.router.send(part.members, part.data, session=part.session)
+                elif part.kind == UP:
+                    self._found()
                 else:
                     notes.hear(self.node, part.kind, tuple(part.args))
             except Exception:
@@ -242,22 +245,16 @@ class Link:
         while not self._ending:
             try:
                 pulse = await self.directory.beat()
-                if pulse.forgotten or not self.up:
+                anew = pulse.forgotten or not self.up
+                if anew:
                     await self._register()
-                    for other in pulse.others:
-                        self.note_to(other, "node.up")
+                self._see(pulse.others)
+                for other in pulse.others if anew else ():
+                    self.note_to(other, UP)
             except TROUBLE as error:
                 self.lost(error)
             except Exception:
                 logger.exception("A beat failed")
-            else:
-                gone, found = self.others - pulse.others, pulse.others - self.others
-                self.others = pulse.others
-                if found:
-                    self._found()
-                if gone:
-                    for hook in hooks.nodes_gone:
-                        hook(self, gone)
             await asyncio.sleep(BEAT_S)
 
     async def _register(self) -> None:
@@ -271,6 +268,14 @@ class Link:
             hook(self)
         # What was entered meanwhile is in the next change.
         self._wake.set()
+
+    def _see(self, others: frozenset[str]) -> None:
+        """These are there, and no others."""
+        gone, found, self.others = self.others - others, others - self.others, others
+        if found:
+            self._found()
+        for hook in hooks.nodes_gone if gone else ():
+            hook(self, gone)
 
     def _found(self) -> None:
         for hook in hooks.nodes_found:
@@ -295,6 +300,8 @@ class Link:
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=0.1)
+        # Timers of the node may still go off: there is nobody left to ask.
+        self.up, self.others = False, frozenset()
         with suppress(*TROUBLE):
             await self.directory.leave()
         await self.directory.close()
@@ -308,8 +315,3 @@ def channel(node: str) -> str:
 def message(to: str, sender: str, parts: list[Part]) -> tuple[str, dict[str, Any]]:
     """What nodes tell each other, as a channel layer takes it: the channel, and the message."""
     return channel(to), {"type": "node.bus", "sender": sender, "body": _encoder.encode(parts)}
-
-
-@notes.on("node.up")
-def _up(node: "Node") -> None:
-    """A node that has just begun; its sender is known from the message."""

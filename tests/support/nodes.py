@@ -103,8 +103,8 @@ async def over(*urls: str) -> AsyncIterator[Cluster]:
     cluster = Cluster(lambda node: [(bus, RedisDirectory(node, url)) for bus, url in zip(buses, urls, strict=True)])
     try:
         yield cluster
-        await cluster.close()
     finally:
+        await cluster.close()
         for bus in buses:
             await bus.close_pools()
 
