@@ -32,6 +32,8 @@ BEAT_S = 1.0
 QUEUE = 20_000
 """Items that wait to be sent at the most; beyond it they are lost, as on a bus that fails."""
 MESSAGE_BYTES = 512 * 1024
+AT_ONCE = 40
+"""Nodes that are told something at the same time: each takes a connection, and a layer has 50."""
 UP = "node.up"
 """What a node says that has just registered, for the first time or again."""
 SETTLE_S = 1.0
@@ -80,6 +82,7 @@ class Link:
         self._changes: dict[str, bool] = {}
         self._books: dict[str, dict[str, bytes | None]] = {}
         self._wake = asyncio.Event()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._settled: asyncio.Future[None] = node.loop.create_future()
         self._writing = False
         self._ending = False
@@ -203,7 +206,8 @@ class Link:
 
     async def _message(self, other: str, parts: list[Part]) -> None:
         try:
-            await self._layer.send(*message(other, self.node.id, parts))
+            async with self._turns:
+                await self._layer.send(*message(other, self.node.id, parts))
         except ChannelFull:
             # It does not read: when it does again, it finds the gap and fetches what is missing.
             logger.info("The channel of node %s is full", other)

@@ -17,6 +17,8 @@ from im.nodes.directory import BOOK_LIFE_S, LIFE_S, OWN, Pulse, Unreachable
 
 CONNECTIONS = 50
 TIMEOUT_S = 2.0
+WAIT_S = 5.0
+"""How long a call waits for one of the connections, in seconds: many that come at once are no fault of the server."""
 RENEW_BEATS = 20
 """After how many beats the life of what a node has is renewed."""
 
@@ -55,14 +57,16 @@ class RedisDirectory:
         self.shared = True
         self._books: set[str] = set()
         self._beats = 0
-        self._redis = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
+            timeout=WAIT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             # A connection that went stale is no fault yet.
             retry=Retry(NoBackoff(), 1),
         )
+        self._redis = redis.Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
 
     def _key(self, *parts: object) -> str:

@@ -99,7 +99,10 @@ class Cluster:
 @asynccontextmanager
 async def over(*urls: str) -> AsyncIterator[Cluster]:
     """A cluster over these Redis servers, without nodes yet."""
-    buses = [RedisChannelLayer(hosts=[{"address": url, "socket_timeout": 15}], capacity=10_000) for url in urls]
+    buses = [
+        RedisChannelLayer(hosts=[{"address": url, "max_connections": 50, "socket_timeout": 15}], capacity=10_000)
+        for url in urls
+    ]
     cluster = Cluster(lambda node: [(bus, RedisDirectory(node, url)) for bus, url in zip(buses, urls, strict=True)])
     try:
         yield cluster

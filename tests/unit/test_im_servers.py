@@ -12,6 +12,9 @@ from im import feed
 from im.errors import Refusal
 from im.node import Node
 from im.nodes import announce
+from im.nodes import link as links
+from im.nodes.directory import Directory
+from im.nodes.link import Layer
 from im.nodes.redis import RedisDirectory
 from tests.support.desk import Desk
 from tests.support.nodes import Cluster, begin, bodies, hurry, over, read, seats, sees, settle, shows
@@ -363,3 +366,49 @@ async def test_a_changed_site_is_told_over_the_servers_that_are_left(
     }
     await asyncio.to_thread(announce.site_changed, "by a command")
     await eventually(lambda: told.count("by a command") >= len(cluster.nodes))
+
+
+class Crowd:
+    """A channel layer that counts the messages that are on their way at once."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.now = self.most = self.sent = 0
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await self.layer.send(channel, message)
+            self.sent += 1
+        finally:
+            self.now -= 1
+
+    async def receive(self, channel: str) -> dict[str, Any]:
+        return await self.layer.receive(channel)
+
+
+async def test_more_nodes_than_a_layer_has_connections_are_told_by_turns(
+    cluster: Cluster, servers: list[Redis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("im.nodes.redis.LIFE_S", 20.0)
+    count = 3 * links.AT_ONCE
+    many = [RedisDirectory(f"node{n}", servers[0].url) for n in range(count)]
+    for one in many:
+        await one.beat()
+        await one.close()
+    crowds: list[Crowd] = []
+
+    def ends(node: str, inner: Any = cluster.ends) -> list[tuple[Layer, Directory]]:
+        made = [(Crowd(layer), directory) for layer, directory in inner(node)]
+        crowds.extend(crowd for crowd, _ in made)
+        return list(made)
+
+    cluster.ends = ends
+    node = Node(cluster.ends)
+    cluster.nodes.append(node)
+    await eventually(lambda: len(node.links[0].others) == count)
+    # Each is told that there is another.
+    await eventually(lambda: crowds[0].sent == count)
+    assert crowds[0].most == links.AT_ONCE
+    assert node.links[0].up
