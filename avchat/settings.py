@@ -99,7 +99,7 @@ for _database in DATABASES.values():
 
 # What nodes share: the bus, the directory, the presence board, rates. A site lives on one of the servers; every node
 # has the same list in the same order. Without any there is one node.
-REDIS_URLS = env.list("AVCHAT_REDIS_URL", default=[])
+REDIS_URLS = [url.strip() for url in env.list("AVCHAT_REDIS_URL", default=[]) if url.strip()]
 NODE_NAME = env.str("AVCHAT_NODE", default="node")
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"},

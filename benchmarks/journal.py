@@ -81,7 +81,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     from im.models import Conversation, Member, Message, Participant, SiteVersion
 
     loop = asyncio.get_running_loop()
-    journal = Journal(lambda event: None)
+    journal = Journal(lambda commit: None, lambda site_id, note: None)
     batches: list[int] = []
     commit = journal._commit
 

@@ -39,6 +39,9 @@ blocks_changed: list[Callable[["Node", int, int], None]] = []
 linked: list[Callable[["Link"], None]] = []
 """A link's directory knows nothing of this node (any more): it is told all again, and asked what was missed."""
 
+nodes_found: list[Callable[["Link"], None]] = []
+"""A link has found nodes that it did not know, or that have registered again: of them it may have missed something."""
+
 nodes_gone: list[Callable[["Link", frozenset[str]], None]] = []
 """Nodes that a link knew are no longer alive, or have left."""
 

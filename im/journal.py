@@ -73,7 +73,7 @@ class Attempt(NamedTuple):
 class Journal:
     """Stores writes, and publishes what was stored: the notes before the answer, the commit after it."""
 
-    def __init__(self, publish: Callable[[Commit], None], note: Callable[[Note], None]) -> None:
+    def __init__(self, publish: Callable[[Commit], None], note: Callable[[int, Note], None]) -> None:
         self._publish = publish
         self._note = note
         self._loop = asyncio.get_running_loop()
@@ -219,7 +219,7 @@ class Journal:
     def _tell(self, batch: list[Write], outcome: list[Outcome]) -> None:
         for write, (result, commit, notes) in zip(batch, outcome, strict=True):
             for note in notes:
-                _guarded(self._note, note)
+                _guarded(self._note, write.site_id, note)
             _guarded(write.done, result)
             if commit is not None and commit.last > commit.base:
                 _guarded(self._publish, commit)

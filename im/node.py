@@ -100,16 +100,16 @@ class Node:
         feed = self.feeds.get(site_id)
         return feed is not None and feed.version is not None
 
-    def note(self, note: Note) -> None:
-        """Has a note heard here, and where it is wanted."""
+    def note(self, site_id: int, note: Note) -> None:
+        """Has a note of a site heard here, and where it is wanted."""
         notes.hear(self, note.kind, note.args)
-        for link in self.links:
-            link.note(note)
+        self.link(site_id).note(note)
 
     def tell_all(self, kind: str, *args: Any) -> None:
-        """Has a note heard on all other nodes."""
-        for other in self.links[0].others:
-            self.links[0].note_to(other, kind, *args)
+        """Has a note heard on all other nodes: over each link, so that any one that works will do."""
+        for link in self.links:
+            for other in link.others:
+                link.note_to(other, kind, *args)
 
     def tell(self, site_id: int, members: Collection[int], data: bytes, origin: Handler) -> None:
         """Writes a frame that may be lost to members' connections everywhere, but for the one it comes from."""
@@ -216,10 +216,9 @@ class Node:
             hook(self)
         # How far the sessions were told: their next reads come to other nodes.
         await self.sessions.settled()
-        for link in self.links:
-            await link.close()
         for task in list(self._tasks):
             task.cancel()
+        await asyncio.gather(*(link.close() for link in self.links))
         with suppress(asyncio.CancelledError):
             await self._comparing
 

@@ -3,7 +3,8 @@
 A node writes down how the members are that are connected to it, and tells the nodes at which somebody wants to
 know. Here stand the contributions of other nodes, of the members that somebody here watches and of no others. The
 bus may lose what it carries, so that all of it is read again every `RESYNC_S`, when the directory was lost, and when
-a node is gone: its contributions stay for the grace time of the site.
+a node is found. Where a node is gone (from one link, as the case may be, and not from another), its contributions
+stay for the grace time of the site.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import msgspec
 
 from im import notes
 from im.events import Presence
+from im.nodes import link as links
 from im.nodes import names
 from im.nodes.directory import Unreachable
 from im.notes import Note
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESYNC_S = 10.0
+FOUND_S = 0.2
+"""How long after the last node was found the others are asked, in seconds: by then it has said how its members are."""
+AGAIN_BEATS = 3
+"""Within how many beats a node that is alive has registered again with a directory that was lost."""
 CHUNK = 1_000
 
 Place = tuple[int, str]
@@ -67,7 +73,7 @@ class Elsewhere:
         # Told since the reading that is under way began, so that it is older.
         self._news: set[Place] = set()
         self._reading = 0
-        # Nodes that are gone and whose grace time is not over.
+        # Nodes that are gone from a link and whose grace time is not over.
         self._going: set[tuple[Link, str]] = set()
         if any(link.directory.shared for link in self._node.links):
             self._node.spawn(self._watch_over())
@@ -164,22 +170,27 @@ class Elsewhere:
         for site_id, sub, mine in self._monitor.contributions():
             if self._node.link(site_id) is link:
                 link.write(book(site_id), sub, msgspec.msgpack.encode(mine))
-        self._node.spawn(self.learn(self._watched(link)))
+        self.found(link)
+
+    def found(self, link: "Link") -> None:
+        """Nodes are there of which nothing is known yet, or not the latest."""
+        self._node.wheel.set(("found", link), FOUND_S, partial(self._resync, link))
 
     def gone(self, link: "Link", nodes: frozenset[str]) -> None:
         """Nodes are no longer there: their members are until the grace time is over, and then gone."""
-        self._going |= {(link, node) for node in nodes}
-        graces = [self._monitor.grace(place) for place in self._known if self._node.link(place[0]) is link]
+        graces = (self._monitor.grace(place) for place in self._known_over(link))
+        grace = max([AGAIN_BEATS * links.BEAT_S, *graces])
         for node in nodes:
-            self._node.wheel.set((link, node), max(graces, default=1.0), partial(self._drop, link, node))
+            self._going.add((link, node))
+            self._node.wheel.set(("node", link, node), grace, partial(self._drop, link, node))
         self._node.spawn(self._note_seen(link, nodes))
 
     def _drop(self, link: "Link", node: str) -> None:
         self._going.discard((link, node))
         if node in link.others:
             return
-        for place in [place for place, known in self._known.items() if node in known]:
-            if self._node.link(place[0]) is link:
+        for place in self._known_over(link):
+            if node in self._known[place]:
                 self.hear(place, node, None)
 
     async def _note_seen(self, link: "Link", nodes: frozenset[str]) -> None:
@@ -202,6 +213,13 @@ class Elsewhere:
             await asyncio.sleep(RESYNC_S)
             for link in self._node.links:
                 await self.learn(self._watched(link))
+
+    def _resync(self, link: "Link") -> None:
+        self._going -= {(link, node) for node in link.others}
+        self._node.spawn(self.learn(self._watched(link)))
+
+    def _known_over(self, link: "Link") -> list[Place]:
+        return [place for place in self._known if self._node.link(place[0]) is link]
 
     def _watched(self, link: "Link") -> list[Place]:
         return [place for place in self._monitor.places() if self._node.link(place[0]) is link]

@@ -1,11 +1,12 @@
 """Tells all nodes that a site's settings have changed: from any process (a node, a command, a worker) and any thread.
 
-What is not told, because Redis does not answer, is seen when a node's own memory of the site is over.
+What is not told, because no Redis answers, is seen when a node's own memory of the site is over.
 """
 
 import asyncio
 import logging
 from contextlib import suppress
+from typing import Any
 
 from channels.exceptions import ChannelFull
 from channels_redis.core import RedisChannelLayer
@@ -30,8 +31,14 @@ def site_changed(key: str) -> None:
 
 async def _tell_all(kind: str, *args: str) -> None:
     """For processes that are no node: with connections of the moment, which no other event loop may use."""
-    nodes = RedisDirectory("", settings.REDIS_URLS[0])
-    layer = RedisChannelLayer(**settings.CHANNEL_LAYERS["default"]["CONFIG"])
+    ends = zip(settings.REDIS_URLS, settings.CHANNEL_LAYERS.values(), strict=True)
+    # Over each server, so that any one that works will do.
+    await asyncio.gather(*(_tell_over(url, layer["CONFIG"], kind, args) for url, layer in ends))
+
+
+async def _tell_over(url: str, config: dict[str, Any], kind: str, args: tuple[str, ...]) -> None:
+    nodes = RedisDirectory("", url)
+    layer = RedisChannelLayer(**config)
     try:
         for other in await nodes.others():
             with suppress(ChannelFull):

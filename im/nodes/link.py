@@ -32,6 +32,10 @@ BEAT_S = 1.0
 QUEUE = 20_000
 """Items that wait to be sent at the most; beyond it they are lost, as on a bus that fails."""
 MESSAGE_BYTES = 512 * 1024
+AT_ONCE = 40
+"""Nodes that are told something at the same time: each takes a connection, and a layer has 50."""
+UP = "node.up"
+"""What a node says that has just registered, for the first time or again."""
 SETTLE_S = 1.0
 """How long a hello waits until the directory knows of it, in seconds; then the repair has to do."""
 
@@ -78,6 +82,7 @@ class Link:
         self._changes: dict[str, bool] = {}
         self._books: dict[str, dict[str, bytes | None]] = {}
         self._wake = asyncio.Event()
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._settled: asyncio.Future[None] = node.loop.create_future()
         self._writing = False
         self._ending = False
@@ -158,12 +163,17 @@ class Link:
         books, self._books = self._books, {}
         self._writing = True
         try:
-            for book, fields in books.items():
-                await self.directory.write(book, fields)
+            while books:
+                book = next(iter(books))
+                await self.directory.write(book, books[book])
+                del books[book]
             if changes:
                 entered = [name for name, has in changes.items() if has]
                 await self.directory.change(entered, [name for name, has in changes.items() if not has])
         finally:
+            # What was not written still has to be: above all what is to be taken out, which nobody says again.
+            for book, fields in books.items():
+                self._books[book] = fields | self._books.get(book, {})
             self._writing = False
             settled, self._settled = self._settled, self.node.loop.create_future()
             settled.set_result(None)
@@ -200,7 +210,8 @@ class Link:
 
     async def _message(self, other: str, parts: list[Part]) -> None:
         try:
-            await self._layer.send(*message(other, self.node.id, parts))
+            async with self._turns:
+                await self._layer.send(*message(other, self.node.id, parts))
         except ChannelFull:
             # It does not read: when it does again, it finds the gap and fetches what is missing.
             logger.info("The channel of node %s is full", other)
@@ -225,13 +236,16 @@ class Link:
                 logger.exception("A message of another node could not be taken")
 
     def _take(self, message: dict[str, Any]) -> None:
-        self.others |= {message["sender"]} - {self.node.id, ""}
+        if (sender := message["sender"]) not in self.others and sender not in (self.node.id, ""):
+            self._see(self.others | {sender})
         for part in _decoder.decode(message["body"]):
             try:
                 if isinstance(part, Commit):
                     self.node.hand_on(part)
                 elif isinstance(part, Tell):
                     self.node.router.send(part.members, part.data, session=part.session)
+                elif part.kind == UP:
+                    self._found()
                 else:
                     notes.hear(self.node, part.kind, tuple(part.args))
             except Exception:
@@ -243,15 +257,14 @@ class Link:
         while not self._ending:
             try:
                 pulse = await self.directory.beat()
+                anew = pulse.forgotten or not self.up
                 # Until it has registered: whatever goes wrong here, the next beat tries again.
                 self.up = self.up and not pulse.forgotten
-                gone, self.others = self.others - pulse.others, pulse.others
-                for hook in hooks.nodes_gone if gone else ():
-                    hook(self, gone)
-                if not self.up:
+                if anew:
                     await self._register()
-                    for other in pulse.others:
-                        self.note_to(other, "node.up")
+                self._see(pulse.others)
+                for other in pulse.others if anew else ():
+                    self.note_to(other, UP)
             except TROUBLE as error:
                 self.lost(error)
             except Exception:
@@ -261,7 +274,6 @@ class Link:
     async def _register(self) -> None:
         """Says all that this node has: to a new directory, or to one that has forgotten it."""
         self._changes.clear()
-        self._books.clear()
         await self.directory.change(self.node.names(self), (), afresh=True)
         found, self.up = not self.up, True
         if found:
@@ -270,6 +282,18 @@ class Link:
             hook(self)
         # What was entered meanwhile is in the next change.
         self._wake.set()
+
+    def _see(self, others: frozenset[str]) -> None:
+        """These are there, and no others."""
+        gone, found, self.others = self.others - others, others - self.others, others
+        if found:
+            self._found()
+        for hook in hooks.nodes_gone if gone else ():
+            hook(self, gone)
+
+    def _found(self) -> None:
+        for hook in hooks.nodes_found:
+            hook(self)
 
     def lost(self, error: BaseException) -> None:
         """The server does not answer: with the next beat that succeeds this node registers again."""
@@ -290,6 +314,8 @@ class Link:
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=0.1)
+        # Timers of the node may still go off: there is nobody left to ask.
+        self.up, self.others = False, frozenset()
         with suppress(*TROUBLE):
             await self.directory.leave()
         await self.directory.close()
@@ -303,8 +329,3 @@ def channel(node: str) -> str:
 def message(to: str, sender: str, parts: list[Part]) -> tuple[str, dict[str, Any]]:
     """What nodes tell each other, as a channel layer takes it: the channel, and the message."""
     return channel(to), {"type": "node.bus", "sender": sender, "body": _encoder.encode(parts)}
-
-
-@notes.on("node.up")
-def _up(node: "Node") -> None:
-    """A node that has just begun; its sender is known from the message."""

@@ -17,6 +17,8 @@ from im.nodes.directory import BOOK_LIFE_S, LIFE_S, OWN, Pulse, Unreachable
 
 CONNECTIONS = 50
 TIMEOUT_S = 2.0
+WAIT_S = 5.0
+"""How long a call waits for one of the connections, in seconds: many that come at once are no fault of the server."""
 RENEW_BEATS = 20
 """After how many beats the life of what a node has is renewed."""
 
@@ -66,11 +68,10 @@ class RedisDirectory:
         self.shared = True
         self._books: set[str] = set()
         self._beats = 0
-        # Whoever comes when all connections are in use waits for one: many who ask at once are no fault of the server.
         pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
-            timeout=TIMEOUT_S,
+            timeout=WAIT_S,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             # A connection that went stale is no fault yet.

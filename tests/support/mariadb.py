@@ -53,6 +53,7 @@ class MariaDB:
         Raises:
             RuntimeError: it ended, or did not answer within `START_SECONDS`; with the end of its log.
         """
+        self.directory.mkdir(parents=True, exist_ok=True)
         data = self.directory / "data"
         fresh = not data.exists()
         if fresh:
@@ -131,6 +132,21 @@ class MariaDB:
         """Ends a connection, if there still is one of this id."""
         with contextlib.suppress(MySQLdb.OperationalError):
             self.query(f"KILL CONNECTION {id}")
+
+    def follow(self, primary: "MariaDB") -> None:
+        """Makes it a replica of `primary` from now on, by global transaction ids."""
+        ((position,),) = primary.query("SELECT @@gtid_binlog_pos")
+        self.query(f"SET GLOBAL gtid_slave_pos = '{position}'")
+        self.query(
+            f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={primary.port}, MASTER_USER='root',"
+            f" MASTER_PASSWORD='{primary.password}', MASTER_USE_GTID=slave_pos"
+        )
+        self.query("START SLAVE")
+
+    def caught_up(self, primary: "MariaDB") -> bool:
+        """Waits until it has all of the primary's changes of now; False where it does not get there."""
+        ((position,),) = primary.query("SELECT @@gtid_binlog_pos")
+        return self.query(f"SELECT MASTER_GTID_WAIT('{position}', {START_SECONDS})") == [(0,)]
 
     def kill(self) -> None:
         """Ends the process at once, as a crash would (SIGKILL)."""

@@ -1,5 +1,6 @@
 """The node directory: what both twins promise, in memory and in Redis."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -168,3 +169,10 @@ async def test_a_server_that_does_not_answer_is_said_to_be_unreachable(redis: Re
     redis.start()
     assert (await here.beat()).forgotten
     await here.close()
+
+
+async def test_more_calls_at_once_than_there_are_connections_wait_for_each_other(join: Join) -> None:
+    here = join("here")
+    calls = 4 * in_redis.CONNECTIONS
+    await asyncio.gather(*(here.put_session(f"{n}", {"who": b"ann"}, 60) for n in range(calls)))
+    assert all(await asyncio.gather(*(here.session(f"{n}") for n in range(calls))))

@@ -1,95 +1,32 @@
 """Several nodes: what is stored at one reaches the members at the others, once and in order, whatever the bus does."""
 
 import asyncio
-import json
 import random
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
-from channels_redis.core import RedisChannelLayer
-from django.db import connections
 
-from avchat.tenants import services
 from avchat.tenants.models import Site
 from im import blocks, database, feed, hello, sessions
 from im import handler as handler_module
 from im.caller import Caller
 from im.errors import Refusal
 from im.node import Node
-from im.nodes import announce, link
-from im.nodes import redis as in_redis
+from im.nodes import announce
 from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
 from presence import monitor
 from tests.support.desk import Desk
+from tests.support.nodes import Cluster, Fickle, Reader, begin, bodies, hurry, over, read, seats, sees, settle, shows
 from tests.support.redis import Redis
 from tests.support.wait import eventually
 
 Message = dict[str, Any]
-
-
-class Fickle:
-    """A channel layer that loses, doubles and delays what is sent over it."""
-
-    def __init__(self, layer: Layer, seed: int) -> None:
-        self.layer = layer
-        self.dice = random.Random(seed)
-        self.broken = False
-        self._late: set[asyncio.Task[None]] = set()
-
-    async def send(self, channel: str, message: Message) -> None:
-        if self.broken:
-            return
-        for _ in range(self.dice.choice([0, 1, 1, 2])):
-            if self.dice.random() < 0.5:
-                await self.layer.send(channel, message)
-            else:
-                task = asyncio.create_task(self._send_later(channel, message))
-                self._late.add(task)
-                task.add_done_callback(self._late.discard)
-
-    async def _send_later(self, channel: str, message: Message) -> None:
-        await asyncio.sleep(self.dice.uniform(0, 0.05))
-        await self.layer.send(channel, message)
-
-    async def receive(self, channel: str) -> Message:
-        return await self.layer.receive(channel)
-
-
-class Cluster:
-    """Nodes in this process, over one directory and one layer."""
-
-    def __init__(self, ends: Callable[[str], Iterable[tuple[Layer, Directory]]]) -> None:
-        self.ends = ends
-        self.nodes: list[Node] = []
-
-    async def grow(self, count: int) -> list[Node]:
-        """Adds nodes, and waits until all know of each other."""
-        fresh = [Node(self.ends) for _ in range(count)]
-        self.nodes += fresh
-        await eventually(lambda: all(len(node.links[0].others) == len(self.nodes) - 1 for node in self.nodes))
-        return fresh
-
-    async def die(self, node: Node) -> None:
-        """A node ends as in a crash: it tells nobody."""
-        self.nodes.remove(node)
-        for each in node.links:
-            each._ending = True
-            for task in each._tasks:
-                task.cancel()
-        node._comparing.cancel()
-        for task in list(node._tasks):
-            task.cancel()
-        node.router._present.clear()
-        await asyncio.to_thread(node.journal.stop)
-        for each in node.links:
-            await each.directory.close()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -97,21 +34,15 @@ async def cluster(
     request: pytest.FixtureRequest, transactional_db: None, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Cluster]:
     """No nodes yet; those that there are then see within moments who comes and goes."""
-    monkeypatch.setattr(link, "BEAT_S", 0.1)
-    monkeypatch.setattr(in_redis, "LIFE_S", 0.5)
+    hurry(monkeypatch)
     if request.param == "memory":
         hub, layer = Hub(), InMemoryChannelLayer(capacity=10_000)
         cluster = Cluster(lambda node: [(layer, MemoryDirectory(node, hub))])
+        yield cluster
+        await cluster.close()
     else:
-        bus = RedisChannelLayer(hosts=[{"address": redis.url, "socket_timeout": 15}], capacity=10_000)
-        cluster = Cluster(lambda node: [(bus, RedisDirectory(node, redis.url))])
-    yield cluster
-    for node in cluster.nodes:
-        await node.close()
-    if request.param == "redis":
-        await bus.close_pools()
-    for _ in range(database.READERS):
-        await database.read(connections.close_all)
+        async with over(redis.url) as cluster:
+            yield cluster
 
 
 @pytest.fixture
@@ -120,20 +51,9 @@ async def two(cluster: Cluster) -> tuple[Node, Node]:
     return here, there
 
 
-async def seats(site: Site, *members: tuple[str, Node]) -> list[Desk]:
-    desks = [Desk(node, site, sub) for sub, node in members]
-    for desk in desks:
-        await desk.sit()
-    return desks
-
-
 @pytest.fixture
 async def site(transactional_db: None) -> Site:
-    return await database.read(another)
-
-
-def bodies(desk: Desk) -> list[str]:
-    return [frame["body"] for frame in desk.of("message")]
+    return await settle("Harbour")
 
 
 async def test_a_message_reaches_a_member_at_another_node(site: Site, two: tuple[Node, Node]) -> None:
@@ -333,18 +253,14 @@ async def test_presence_is_seen_from_another_node_and_so_is_its_end(site: Site, 
     await eventually(lambda: shows(watcher, "ann") == ["online", "dnd"])
     assert watcher.of("presence")[-1]["members"]["ann"]["status"] == "mooring"
     (late,) = await seats(site, ("cid", two[1]))
-    assert await _sees(late, "ann", "dnd")
+    assert await sees(late, "ann", "dnd")
     ann.stand()
     await eventually(lambda: shows(watcher, "ann") == ["online", "dnd", "offline"])
 
 
-def shows(desk: Desk, sub: str) -> list[str]:
-    return [frame["members"][sub]["show"] for frame in desk.of("presence") if sub in frame["members"]]
-
-
 async def test_who_changes_from_one_node_to_another_was_never_offline(site: Site, two: tuple[Node, Node]) -> None:
     watcher, ann = await seats(site, ("bob", two[1]), ("ann", two[0]))
-    await eventually(lambda: _sees(watcher, "ann", "online"))
+    await eventually(lambda: sees(watcher, "ann", "online"))
     watcher.frames.clear()
     ann.stand()
     (again,) = await seats(site, ("ann", two[1]))
@@ -359,7 +275,7 @@ async def test_a_member_idles_only_when_its_pages_at_all_nodes_do(site: Site, cl
     settings.AWAY_SECONDS, settings.XA_SECONDS = 0.2, 100
     here, there = await cluster.grow(2)
     watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
-    await eventually(lambda: _sees(watcher, "ann", "online"))
+    await eventually(lambda: sees(watcher, "ann", "online"))
     watcher.frames.clear()
     await ann.ask("presence.idle", on=True)
     await eventually(lambda: one_board(here).entry(ann.handler.caller.id).shown == "away")
@@ -394,7 +310,7 @@ async def test_the_members_of_a_node_that_died_go_offline_after_the_grace_time(
         return
     here, there = await cluster.grow(2)
     watcher, ann = await seats(site, ("bob", there), ("ann", here))
-    await eventually(lambda: _sees(watcher, "ann", "online"))
+    await eventually(lambda: sees(watcher, "ann", "online"))
     watcher.frames.clear()
     await cluster.die(here)
     await eventually(lambda: shows(watcher, "ann") == ["offline"])
@@ -416,7 +332,7 @@ async def test_a_node_that_one_server_has_lost_is_there_for_the_sites_of_the_oth
     cluster.ends = lambda node: [(layer, MemoryDirectory(node, hub)) for layer, hub in ends]
     here, there = await cluster.grow(2)
     watcher, ann = await seats(site, ("bob", here), ("ann", there))
-    await eventually(lambda: _sees(watcher, "ann", "online"))
+    await eventually(lambda: sees(watcher, "ann", "online"))
     watcher.frames.clear()
     other = 1 - here.links.index(here.link(site.id))
     await eventually(lambda: here.links[other].others)
@@ -431,7 +347,7 @@ async def test_a_node_that_one_server_has_lost_is_there_for_the_sites_of_the_oth
     await eventually(lambda: not elsewhere._going)
     monitor.of(here)._tell_all()
     assert shows(watcher, "ann") == []
-    assert await _sees(watcher, "ann", "online")
+    assert await sees(watcher, "ann", "online")
     ann.stand()
     await eventually(lambda: shows(watcher, "ann") == ["offline"])
 
@@ -439,7 +355,7 @@ async def test_a_node_that_one_server_has_lost_is_there_for_the_sites_of_the_oth
 async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Cluster, redis: Redis) -> None:
     here, there = await cluster.grow(2)
     bob, ann = await seats(site, ("bob", there), ("ann", here))
-    await eventually(lambda: _sees(bob, "ann", "online"))
+    await eventually(lambda: sees(bob, "ann", "online"))
     bob.frames.clear()
     redis.kill()
     sent = [ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}") for n in range(5)]
@@ -453,48 +369,10 @@ async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Clus
     await ann.ask("presence.set", show="away", status="")
     await eventually(lambda: shows(bob, "ann") == ["away"])
     (cid,) = await seats(site, ("cid", there))
-    await eventually(lambda: _sees(cid, "ann", "away"))
-
-
-async def _sees(desk: Desk, sub: str, show: str) -> bool:
-    return bool((await desk.ask("presence.watch", members=[sub]))["presence"][sub]["show"] == show)
+    await eventually(lambda: sees(cid, "ann", "away"))
 
 
 # sessions
-
-
-class Reader:
-    """A session's port, as a transport is one."""
-
-    def __init__(self) -> None:
-        self.frames: list[Message] = []
-        self.over = False
-
-    def write(self, data: bytes, version: int | None) -> None:
-        self.frames.append(json.loads(data))
-
-    def close(self, code: int, reason: str) -> None:
-        self.over = True
-
-    def said(self) -> list[str]:
-        return [frame["body"] for frame in self.frames if frame["type"] == "message"]
-
-
-async def begin(site: Site, node: Node, sub: str) -> tuple[str, Desk]:
-    desk = Desk(node, site, sub)
-    reply = await desk.sit()
-    desk.handler.port = None
-    id = await node.sessions.begin(desk.handler, int(reply["cursor"].split(".")[1], 16))
-    return id, desk
-
-
-async def read(node: Node, id: str) -> Reader:
-    """A poll that is answered at once."""
-    reader = Reader()
-    handler, _ = await node.sessions.attach(id, reader, None)
-    node.sessions.detach(handler, reader)
-    await node.sessions.save(handler)
-    return reader
 
 
 async def test_a_session_is_read_at_any_node_and_goes_on_where_the_last_read_ended(
@@ -557,7 +435,7 @@ async def test_a_blocked_member_learns_nothing_of_the_blocker_at_whatever_node_i
     # In a process of its own the third node has neither of them, and so knows nothing of the block.
     monkeypatch.setattr(blocks, "_known", {})
     desk.handler = await third.sessions.find(id)
-    assert await _sees(desk, "bob", "offline")
+    assert await sees(desk, "bob", "offline")
     desk.handler = await third.sessions.find(id)
     listed = await desk.ask("members", online=True)
     assert [each["id"] for each in listed["members"]] == ["ann"]
@@ -577,7 +455,7 @@ async def test_what_a_session_watches_is_told_wherever_it_is_read(site: Site, tw
     id, desk = await begin(site, here, "bob")
     (ann,) = await seats(site, ("ann", here))
     desk.handler = await there.sessions.find(id)
-    await eventually(lambda: _sees(desk, "ann", "online"))
+    await eventually(lambda: sees(desk, "ann", "online"))
     await there.sessions.settled()
     assert (await read(there, id)).frames == []
     await ann.ask("presence.set", show="away", status="")
@@ -689,7 +567,7 @@ async def test_what_is_watched_while_a_session_goes_from_node_to_node_is_told_th
     stream = Reader()
     attaching = asyncio.create_task(nodes[1].sessions.attach(id, stream, None))
     await stop.reached()
-    assert await _sees(desk, "ann", "online")
+    assert await sees(desk, "ann", "online")
     await nodes[asked].sessions.settled()
     stop.go()
     await attaching
@@ -744,45 +622,6 @@ async def test_sessions_outlive_a_redis_that_begins_anew(site: Site, cluster: Cl
     await eventually(lambda: all(node.links[0].up and node.links[0].others for node in (here, there)))
     await ann.ask("message.send", to={"member": "bob"}, body="still here?", key="1")
     assert (await read(there, id)).said() == ["still here?"]
-
-
-async def test_sites_are_spread_over_three_redis_servers_and_one_that_is_lost_costs_the_others_nothing(
-    site: Site, cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if "memory" in request.node.name:
-        return
-    servers = [Redis(tmp_path / f"{number}") for number in range(3)]
-    layers = [RedisChannelLayer(hosts=[{"address": server.url, "socket_timeout": 15}]) for server in servers]
-    try:
-        for server in servers:
-            await asyncio.to_thread(server.start)
-        cluster.ends = lambda node: [
-            (layer, RedisDirectory(node, server.url)) for layer, server in zip(layers, servers, strict=True)
-        ]
-        here, there = await cluster.grow(2)
-        await eventually(lambda: all(link.others for node in (here, there) for link in node.links))
-        sites = [site, await database.read(another), await database.read(another)]
-        assert len({here.links.index(here.link(each.id)) for each in sites}) == 3
-        pairs = [await seats(each, ("bob", there), ("ann", here)) for each in sites]
-        servers[here.links.index(here.link(site.id))].kill()
-        for bob, ann in pairs:
-            await ann.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
-            await eventually(lambda bob=bob: bodies(bob) == ["Ahoy"])
-        for bob, ann in pairs[1:]:
-            assert await _sees(bob, "ann", "online")
-            await ann.ask("presence.set", show="away", status="")
-            await eventually(lambda bob=bob: shows(bob, "ann") == ["away"])
-    finally:
-        for layer in layers:
-            await layer.close_pools()
-        for server in servers:
-            server.kill()
-
-
-def another() -> Site:
-    site = Site.objects.create(name="Port", grace=0.3)
-    services.add_secret(account=None, site=site, label="test")
-    return site
 
 
 async def test_a_changed_site_is_forgotten_by_all_nodes_whoever_changes_it(

@@ -24,17 +24,11 @@ def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
 
 @pytest.fixture(scope="module")
 def replica(primary: MariaDB, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
-    """Follows the primary from its beginning, by global transaction ids."""
+    """Follows the primary from its beginning."""
     server = MariaDB(tmp_path_factory.mktemp("replica"), "server-id=2")
     try:
         server.start()
-        ((position,),) = primary.query("SELECT @@gtid_binlog_pos")
-        server.query(f"SET GLOBAL gtid_slave_pos = '{position}'")
-        server.query(
-            f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={primary.port}, MASTER_USER='root',"
-            f" MASTER_PASSWORD='{primary.password}', MASTER_USE_GTID=slave_pos"
-        )
-        server.query("START SLAVE")
+        server.follow(primary)
         yield server
     finally:
         server.stop()
@@ -59,12 +53,6 @@ async def site(server: Server) -> AsyncIterator[Site]:
     await site.leave()
 
 
-def caught_up(primary: MariaDB, replica: MariaDB) -> bool:
-    """Waits until the replica has all of the primary's changes."""
-    ((position,),) = primary.query("SELECT @@gtid_binlog_pos")
-    return replica.query(f"SELECT MASTER_GTID_WAIT('{position}', 60)") == [(0,)]
-
-
 def mark(server: Server, replica: MariaDB) -> None:
     """Lets one see what comes from the replica: its words are others than the primary's."""
     name = server.environment["AVCHAT_DATABASE_URL"].rpartition("/")[2]
@@ -76,7 +64,7 @@ async def test_history_comes_from_a_replica_that_has_got_as_far(
 ) -> None:
     ann, _ = await site.join("ann"), await site.join("bob")
     room = (await ann.send("bob", "hello"))["conversation"]
-    assert await asyncio.to_thread(caught_up, primary, replica)
+    assert await asyncio.to_thread(replica.caught_up, primary)
     mark(server, replica)
     page = await ann.ok("history", conversation=room)
     assert [message["body"] for message in page["messages"]] == ["replica: hello"]
@@ -87,7 +75,7 @@ async def test_nobody_is_shown_less_than_was_acknowledged(
 ) -> None:
     ann, _ = await site.join("ann"), await site.join("bob")
     room = (await ann.send("bob", "one"))["conversation"]
-    assert await asyncio.to_thread(caught_up, primary, replica)
+    assert await asyncio.to_thread(replica.caught_up, primary)
     mark(server, replica)
     replica.query("STOP SLAVE SQL_THREAD")
     try:
@@ -99,7 +87,7 @@ async def test_nobody_is_shown_less_than_was_acknowledged(
         assert page["messages"][0]["deleted"] is True
     finally:
         replica.query("START SLAVE SQL_THREAD")
-    assert await asyncio.to_thread(caught_up, primary, replica)
+    assert await asyncio.to_thread(replica.caught_up, primary)
     mark(server, replica)
     page = await ann.ok("history", conversation=room)
     assert page["messages"][1]["body"] == "replica: two"
