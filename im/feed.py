@@ -102,6 +102,9 @@ class Feed:
         present = self._node.router.members(self._site_id)
         try:
             missed = await database.read(_missed, self._site_id, begin, present)
+            # Who came while that was read may have read its own state before, and so miss what lies between.
+            if came := set(self._node.router.members(self._site_id)).difference(present):
+                missed.changes.update((await database.read(_missed, self._site_id, begin, came)).changes)
         except Exception as error:
             # The site's version is looked at again and again, so that this is tried again.
             logger.warning("What site %s has missed could not be fetched: %s", self._site_id, error)

@@ -144,16 +144,20 @@ class Sessions:
     def detach(self, handler: Handler, port: Port, version: int | None = None) -> None:
         """The read has ended (having brought nothing beyond `version`), unless another has taken its place."""
         if handler.port is port:
-            handler.version = handler.version if version is None else version
             handler.detach()
             for hook in hooks.detached:
                 hook(handler)
+            if version is not None:
+                # Nor did the presence arrive that was told with it.
+                handler.version, handler.told = version, {}
             self._pause(handler)
 
-    async def save(self, handler: Handler) -> None:
-        """Keeps what the session was told, for the next read, wherever that comes."""
-        if self._here.get(handler.session or "") is handler:
-            await self._put(handler)
+    async def save(self, handler: Handler) -> bool:
+        """Keeps what the session was told, for the next read, wherever that comes; False where that cannot be had.
+
+        A node that is cut off from the directory must not go on by itself: another one may read what stands there.
+        """
+        return self._here.get(handler.session or "") is not handler or await self._put(handler)
 
     def keep(self, handler: Handler) -> None:
         """Writes down what has changed of a session, and that it is still being read."""
@@ -320,8 +324,8 @@ class Sessions:
         fields = {name: msgspec.msgpack.decode(value) for name, value in found[0].items()}
         return msgspec.convert({**fields, "own": found[1]}, Record)
 
-    async def _put(self, handler: Handler, *, reading: bool = False) -> None:
-        """Writes a session down; one that the directory does not take is kept here alone for now."""
+    async def _put(self, handler: Handler, *, reading: bool = False) -> bool:
+        """Writes a session down; False where the directory does not take it, and it is kept here alone for now."""
         id = handler.session or ""
         caller = handler.caller
         reading = reading or handler.port is not None
@@ -344,12 +348,18 @@ class Sessions:
             }
         encoded = {name: msgspec.msgpack.encode(value) for name, value in fields.items()}
         seconds = READ_S if reading else settings.SESSION_SECONDS + HANDOVER_S
+        moves = None if isinstance(handler, Visitor) else self._moves.get(id, 0)
         link = self._node.link_of(id)
         try:
-            await link.directory.put_session(id, encoded, seconds)
+            kept = await link.directory.put_session(id, encoded, seconds, moves)
         except Unreachable as error:
             # The beat that finds the directory again has all sessions written down again.
             link.lost(error)
+            return False
+        if not kept and self._here.get(id) is handler:
+            # Another node took it over while this one could not hear of it.
+            self._drop(id)
+        return kept
 
     def _write(self, work: Any) -> None:
         task = self._node.loop.create_task(_quietly(work))

@@ -63,8 +63,11 @@ class Directory(Protocol):
     async def scan(self, book: str, most: int, nodes: Iterable[str]) -> tuple[int, list[bytes]]:
         """How many values the nodes have in a book, and at most so many of them from each."""
 
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
-        """Sets fields of a session, which lives for so long from now on."""
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float, moves: int | None = None) -> bool:
+        """Sets fields of a session, which lives for so long from now on.
+
+        With `moves` only if it was not taken over more often; False where it was.
+        """
 
     async def add_own(self, id: str, version: int) -> None:
         """Notes a version that a session made itself."""

@@ -14,6 +14,7 @@ class Hub:
         self.names: dict[str, set[str]] = {}
         self.books: dict[str, dict[str, dict[str, bytes]]] = {}
         self.sessions: dict[str, tuple[dict[str, bytes], deque[int]]] = {}
+        self.moves: dict[str, int] = {}
         self.buckets: dict[tuple[float, int], Buckets] = {}
 
 
@@ -79,9 +80,14 @@ class MemoryDirectory:
         pages = [self._hub.books.get(book, {}).get(node, {}) for node in nodes]
         return sum(map(len, pages)), [value for page in pages for value in list(page.values())[:most]]
 
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float, moves: int | None = None) -> bool:
         """Keeps the fields; the node at which the session is ends it in time."""
+        if moves is not None:
+            if self._hub.moves.get(id, 0) > moves:
+                return False
+            self._hub.moves[id] = moves
         self._hub.sessions.setdefault(id, ({}, deque(maxlen=OWN)))[0].update(fields)
+        return True
 
     async def add_own(self, id: str, version: int) -> None:
         """Keeps the version."""
@@ -96,6 +102,7 @@ class MemoryDirectory:
     async def drop_session(self, id: str) -> None:
         """Forgets it."""
         self._hub.sessions.pop(id, None)
+        self._hub.moves.pop(id, None)
 
     async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:
         """Takes from the process's own buckets."""

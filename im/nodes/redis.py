@@ -34,6 +34,18 @@ if tokens > 0 then redis.call('SET', KEYS[1], string.format('%.6f', full), 'EX',
 return 0
 """
 
+# A session's fields, unless it was taken over more often than the writer knows.
+PUT_SESSION = """
+if ARGV[2] ~= '' then
+  if tonumber(redis.call('HGET', KEYS[1], '#moves') or '0') > tonumber(ARGV[2]) then return 0 end
+  redis.call('HSET', KEYS[1], '#moves', ARGV[2])
+end
+if #ARGV > 2 then redis.call('HSET', KEYS[1], unpack(ARGV, 3)) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+return 1
+"""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -67,6 +79,7 @@ class RedisDirectory:
             retry=Retry(NoBackoff(), 1),
         )
         self._redis = redis.Redis.from_pool(pool)
+        self._put_session = self._redis.register_script(PUT_SESSION)
         self._take = self._redis.register_script(TAKE)
 
     def _key(self, *parts: object) -> str:
@@ -176,14 +189,12 @@ class RedisDirectory:
         return count, values
 
     @_reachable
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> None:
-        """In one round trip; its own versions live as long."""
-        async with self._redis.pipeline() as pipe:
-            if fields:
-                pipe.hset(self._key("session", id), mapping=dict[Any, Any](fields))
-            for kind in ("session", "own"):
-                pipe.pexpire(self._key(kind, id), int(seconds * 1000))
-            await pipe.execute()
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float, moves: int | None = None) -> bool:
+        """By a script, in one round trip; its own versions live as long."""
+        keys = [self._key("session", id), self._key("own", id)]
+        values = [part for field in fields.items() for part in field]
+        known = "" if moves is None else moves
+        return bool(await self._put_session(keys=keys, args=[int(seconds * 1000), known, *values]))
 
     @_reachable
     async def add_own(self, id: str, version: int) -> None:
@@ -202,7 +213,8 @@ class RedisDirectory:
             pipe.hgetall(self._key("session", id))
             pipe.lrange(self._key("own", id), 0, -1)
             fields, own = await pipe.execute()
-        return ({_text(name): value for name, value in fields.items()}, set(map(int, own))) if fields else None
+        kept = {_text(name): value for name, value in fields.items() if name != b"#moves"}
+        return (kept, set(map(int, own))) if kept else None
 
     @_reachable
     async def drop_session(self, id: str) -> None:

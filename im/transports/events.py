@@ -130,14 +130,17 @@ class Poll(SessionPort):
             # Replaced before it began.
             self._send(code, reason)
             return
-        sessions = self.handler.node.sessions
         self.handler.node.wheel.cancel(self)
-        sessions.detach(self.handler, self)
+        self.handler.node.sessions.detach(self.handler, self)
         self.handler.node.spawn(self._save_and_send(self.handler, code, reason))
 
     async def _save_and_send(self, handler: Handler, code: int, reason: str) -> None:
         # In this order: the next request may come to another node.
-        await handler.node.sessions.save(handler)
+        if not await handler.node.sessions.save(handler) and self.parts and handler.port is None:
+            # What cannot be written down is not told: the next read begins where this one did.
+            handler.version = handler.version if self.before is None else self.before
+            handler.told = {}
+            self.parts.clear()
         self._send(code, reason)
 
     def _send(self, code: int, reason: str) -> None:

@@ -1,10 +1,18 @@
 """A cluster for the tests of this folder, shared by those that leave it as they found it."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.cluster import Cluster
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """What a test leaves to the collector is collected while its warnings are still the test's."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

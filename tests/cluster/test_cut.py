@@ -11,7 +11,10 @@ from tests.support.hosts import NODES, Hosts
 from tests.support.site import Site
 
 # What a fault cuts off in the middle of its handshake, the clients' libraries leave to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("collected"),
+]
 CUT_SECONDS = 10
 BEFORE, AFTER = 200, 300
 

@@ -15,7 +15,10 @@ from tests.support.cluster import Cluster
 from tests.support.site import Site
 
 # What a fault cuts off in the middle of its handshake, the clients' libraries leave to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("collected"),
+]
 BEFORE, AFTER = 200, 300
 """How many messages are stored before and after a fault."""
 FROZEN_SECONDS = 30

@@ -255,7 +255,7 @@ class Checker:
                     problems.append(f"{key} was answered ok as {seq} of {room}, and is not stored so")
             problems += [f"{client.sub} broke: {client.broken!r}"] if client.broken else []
         problems += await self._history_differs(stored)
-        assert problems == []
+        assert problems == [], "\n".join(map(str, problems[:20]))
         assert bodies.total() == sum(len(client.sent) for client in self.clients + self.gone)
 
     async def leave(self) -> None:

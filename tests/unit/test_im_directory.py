@@ -92,6 +92,15 @@ async def test_a_session_belongs_to_no_node_and_ends_for_all(join: Join) -> None
     assert await here.session("secret") is None
 
 
+async def test_what_is_said_of_a_session_by_one_who_missed_that_it_moved_is_not_kept(join: Join) -> None:
+    here, there = join("here"), join("there")
+    assert await here.put_session("secret", {"who": b"ann", "home": b"here"}, 60, moves=0)
+    assert await there.put_session("secret", {"home": b"there"}, 60, moves=1)
+    assert not await here.put_session("secret", {"home": b"here"}, 60, moves=0)
+    assert await here.put_session("secret", {"idle": b"1"}, 60)
+    assert await here.session("secret") == ({"who": b"ann", "home": b"there", "idle": b"1"}, set())
+
+
 async def test_of_a_sessions_own_versions_the_latest_are_remembered(join: Join) -> None:
     here = join("here")
     await here.put_session("secret", {"who": b"ann"}, 60)

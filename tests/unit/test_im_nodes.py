@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from avchat.tenants.models import Site
-from im import database
+from im import database, feed
 from im.errors import Refusal
 from im.node import Node
 from im.nodes import announce
@@ -147,6 +148,39 @@ async def test_a_bus_that_carries_nothing_delays_messages_and_loses_none(site: S
     for n in range(5):
         await ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}")
     await eventually(lambda: bodies(bob) == ["0", "1", "2", "3", "4"])
+
+
+async def test_who_comes_while_a_node_fetches_what_it_missed_misses_nothing(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fickle: list[Fickle] = []
+
+    def ends(node: str, inner: Any = cluster.ends) -> Iterable[tuple[Layer, Directory]]:
+        for layer, directory in inner(node):
+            fickle.append(Fickle(layer, 1))
+            yield fickle[-1], directory
+
+    cluster.ends = ends
+    here, there = await cluster.grow(2)
+    bob, eve, ann = await seats(site, ("bob", here), ("eve", there), ("ann", here))
+    bob.stand()
+    for each in fickle:
+        each.broken = True
+    fetching, go_on, missed = threading.Event(), threading.Event(), feed._missed
+
+    def held_up(*args: Any) -> Any:
+        fetching.set()
+        assert go_on.wait(20)
+        return missed(*args)
+
+    monkeypatch.setattr(feed, "_missed", held_up)
+    await ann.ask("message.send", to={"member": "eve"}, body="one", key="1")
+    await eventually(fetching.is_set)
+    (bob,) = await seats(site, ("bob", there))
+    await ann.ask("message.send", to={"member": "bob"}, body="two", key="2")
+    go_on.set()
+    await eventually(lambda: bodies(eve) == ["one"])
+    await eventually(lambda: bodies(bob) == ["two"])
 
 
 async def test_presence_is_seen_from_another_node_and_so_is_its_end(site: Site, two: tuple[Node, Node]) -> None:
