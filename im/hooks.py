@@ -42,5 +42,8 @@ linked: list[Callable[["Link"], None]] = []
 nodes_gone: list[Callable[["Link", frozenset[str]], None]] = []
 """Nodes that a link knew are no longer alive, or have left."""
 
+node_up: list[Callable[["Node"], None]] = []
+"""Another node has just registered, for the first time or again: what was known of it may be out of date."""
+
 closing: list[Callable[["Node"], None]] = []
 """The node ends."""

@@ -316,6 +316,7 @@ hooks.attached.append(lambda handler: of(handler.node).attached(handler))
 hooks.departed.append(lambda handler: of(handler.node).departed(handler))
 hooks.blocks_changed.append(lambda node, owner, member: of(node).blocks_changed(owner, member))
 hooks.linked.append(lambda link: of(link.node).elsewhere.linked(link))
+hooks.node_up.append(lambda node: of(node).elsewhere.came())
 hooks.nodes_gone.append(lambda link, nodes: of(link.node).elsewhere.gone(link, nodes))
 
 

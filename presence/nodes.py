@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESYNC_S = 10.0
+TOGETHER_S = 0.5
 CHUNK = 1_000
 
 Place = tuple[int, str]
@@ -166,6 +167,13 @@ class Elsewhere:
                 link.write(book(site_id), sub, msgspec.msgpack.encode(mine))
         self._node.spawn(self.learn(self._watched(link)))
 
+    def came(self) -> None:
+        """A node has said again how its members are: asks, once for all that come within a moment."""
+        self._node.wheel.set("presence", TOGETHER_S, self._learn_soon)
+
+    def _learn_soon(self) -> None:
+        self._node.spawn(self._learn_all())
+
     def gone(self, link: "Link", nodes: frozenset[str]) -> None:
         """Nodes are no longer there: their members are until the grace time is over, and then gone."""
         self._going |= {(link, node) for node in nodes}
@@ -200,8 +208,14 @@ class Elsewhere:
     async def _watch_over(self) -> None:
         while True:
             await asyncio.sleep(RESYNC_S)
-            for link in self._node.links:
-                await self.learn(self._watched(link))
+            try:
+                await self._learn_all()
+            except Exception:
+                logger.exception("Presence at other nodes could not be read")
+
+    async def _learn_all(self) -> None:
+        for link in self._node.links:
+            await self.learn(self._watched(link))
 
     def _watched(self, link: "Link") -> list[Place]:
         return [place for place in self._monitor.places() if self._node.link(place[0]) is link]

@@ -307,4 +307,6 @@ def message(to: str, sender: str, parts: list[Part]) -> tuple[str, dict[str, Any
 
 @notes.on("node.up")
 def _up(node: "Node") -> None:
-    """A node that has just begun; its sender is known from the message."""
+    """A node that has just registered; its sender is known from the message."""
+    for hook in hooks.node_up:
+        hook(node)
