@@ -21,6 +21,7 @@ from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
 from presence import monitor
+from presence import nodes as nodes_module
 from tests.support.desk import Desk
 from tests.support.nodes import Cluster, Fickle, Reader, begin, bodies, hurry, over, read, seats, sees, settle, shows
 from tests.support.redis import Redis
@@ -350,6 +351,22 @@ async def test_a_node_that_one_server_has_lost_is_there_for_the_sites_of_the_oth
     assert await sees(watcher, "ann", "online")
     ann.stand()
     await eventually(lambda: shows(watcher, "ann") == ["offline"])
+
+
+async def test_how_the_members_of_a_node_are_is_asked_again_when_it_comes_back(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes_module, "RESYNC_S", 3600.0)
+    here, there = await cluster.grow(2)
+    watcher, ann = await seats(site, ("bob", here), ("ann", there))
+    await eventually(lambda: sees(watcher, "ann", "online"))
+    watcher.frames.clear()
+    with monkeypatch.context() as lost:
+        lost.setattr(there.links[0], "note", lambda note: None)
+        await ann.ask("presence.set", show="away", status="")
+    # It has been forgotten, and registers again.
+    there.links[0].up = False
+    await eventually(lambda: shows(watcher, "ann") == ["away"])
 
 
 async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Cluster, redis: Redis) -> None:
