@@ -81,13 +81,13 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     from im.models import Conversation, Member, Message, Participant, SiteVersion
 
     loop = asyncio.get_running_loop()
-    journal = Journal(lambda event: None)
+    journal = Journal(lambda commit: None, lambda note: None)
     batches: list[int] = []
     commit = journal._commit
 
-    def counted(batch: list[Write]) -> Any:
+    def counted(batch: list[Write], ask: bool) -> Any:
         batches.append(len(batch))
-        return commit(batch)
+        return commit(batch, ask)
 
     journal._commit = counted  # type: ignore[method-assign]
 

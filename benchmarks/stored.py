@@ -22,8 +22,8 @@ from tests.support.server import BASE, Server
 
 TICK = os.sysconf("SC_CLK_TCK")
 WORDS = "How is the harbour this morning? The boats are late."
-WARM_S = 3.0
-"""How long members talk before anything is measured, in seconds."""
+WARM = 3
+"""Messages that each member sends before anything is measured."""
 END_S = 20.0
 """How long what is under way in the end gets, in seconds."""
 
@@ -175,7 +175,8 @@ def measure(server: Server, database: int | None, options: argparse.Namespace) -
     for fd in crowd.sockets:
         for _ in range(options.flight):
             talk.say(fd)
-    talk.go_on(WARM_S)
+    while len(talk.sent) < WARM * options.members:
+        talk.go_on(0.5)
     pids = {"server": server.pid, "database": database, "clients": os.getpid()}
     before = {name: processor(pid) for name, pid in pids.items()}
     committed, begin = commits(), time.monotonic()

@@ -43,9 +43,9 @@ async def test_writes_that_wait_together_share_a_commit(
     sizes = []
     commit = node.journal._commit
 
-    def counted(batch: list[Write]) -> Any:
+    def counted(batch: list[Write], ask: bool) -> Any:
         sizes.append(len(batch))
-        return commit(batch)
+        return commit(batch, ask)
 
     monkeypatch.setattr(node.journal, "_commit", counted)
     results = await asyncio.gather(*(submitted(node, site, next_version(site)) for _ in range(100)))
