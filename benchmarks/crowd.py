@@ -69,7 +69,7 @@ class Crowd:
                 self.sockets[fd] = made
                 stage[fd] = waiting.pop()
                 self._epoll.register(fd, select.EPOLLIN)
-            for fd, data in self._heard(PATIENCE_S):
+            for fd, data in self.heard(PATIENCE_S):
                 hello = stage.get(fd)
                 if hello is not None:
                     assert data.startswith(b"HTTP/1.1 101"), data
@@ -92,7 +92,7 @@ class Crowd:
         begun = time.monotonic()
         end = begun + seconds
         while time.monotonic() < end:
-            for fd, data in self._heard(1):
+            for fd, data in self.heard(1):
                 if fd in fds and b'"ok"' in data:
                     count += 1
                     os.write(fd, ping)
@@ -104,7 +104,7 @@ class Crowd:
         """Takes what comes."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self._heard(left)
+            self.heard(left)
 
     def leave(self) -> None:
         """All of them go, without a word."""
@@ -113,7 +113,7 @@ class Crowd:
         self.sockets.clear()
         self._epoll.close()
 
-    def _heard(self, seconds: float) -> list[tuple[int, bytes]]:
+    def heard(self, seconds: float) -> list[tuple[int, bytes]]:
         """What comes next, from all who say something. The server's pings are answered."""
         heard = []
         for fd, _ in self._epoll.poll(seconds, 512):

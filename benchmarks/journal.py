@@ -85,9 +85,9 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     batches: list[int] = []
     commit = journal._commit
 
-    def counted(batch: list[Write]) -> Any:
+    def counted(batch: list[Write], ask: bool) -> Any:
         batches.append(len(batch))
-        return commit(batch)
+        return commit(batch, ask)
 
     journal._commit = counted  # type: ignore[method-assign]
 

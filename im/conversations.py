@@ -156,7 +156,7 @@ def rename(tx: Transaction, caller: Caller, origin: object, frame: ConversationR
     """Gives a group another name."""
     room = _group(tx, caller, frame.conversation)
     if room.name != frame.name:
-        room.name = frame.name
+        tx.rename(room, frame.name)
         tx.touch(room, shape=True)
         tell(tx, room, room.members)
     return events.ConversationOk(conversation=room.key)

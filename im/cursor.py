@@ -19,7 +19,7 @@ class Cursor(NamedTuple):
     minute: int
 
     def __str__(self) -> str:
-        return f"{self.epoch}.{self.version:x}.{self.minute:x}"
+        return _text(*self)
 
     @property
     def expired(self) -> bool:
@@ -29,7 +29,7 @@ class Cursor(NamedTuple):
 
 def cursor(epoch: str, version: int) -> str:
     """The cursor of a version, given out now."""
-    return str(Cursor(epoch, version, int(time.time()) // 60))
+    return _text(epoch, version, int(time.time()) // 60)
 
 
 def parse(text: str) -> Cursor | None:
@@ -40,3 +40,7 @@ def parse(text: str) -> Cursor | None:
     except ValueError:
         return None
     return parsed if 0 <= parsed.version < 2**63 and 0 <= parsed.minute < 2**40 else None
+
+
+def _text(epoch: str, version: int, minute: int) -> str:
+    return f"{epoch}.{version:x}.{minute:x}"

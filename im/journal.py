@@ -9,6 +9,10 @@ key get the same answer.
 A commit whose answer is lost on the way to the database may be stored or not. Each commit therefore sets the
 journal's mark (`JournalMark`) to its own number: from the mark the journal learns what became of it, and either
 tells the results that it has, or stores the batch again. Nothing is stored twice, and no event is lost.
+
+To ask whether a sender's key is stored already takes the database longer than to store the message. So messages are
+taken to be new; where one is not, the database refuses the batch as a whole, and it is stored again with the question
+asked first. After that the question is asked for a while, so that who repeats itself holds nobody up.
 """
 
 import asyncio
@@ -19,7 +23,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, transaction
 
 from im import database
 from im.commit import Commit
@@ -35,6 +39,9 @@ BATCH = 500
 
 RETRY_S = 10.0
 """How long a commit is tried again, in seconds, before the writes are refused with `unavailable`."""
+
+ASK_S = 60.0
+"""For how long messages are no longer taken to be new, in seconds, once one was not."""
 
 DOUBT_S = 1.0
 """How often a commit of which nobody knows is asked for, in seconds, while there is nothing else to store."""
@@ -80,6 +87,8 @@ class Journal:
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._id = new_id()
         self._number = 0
+        # Until when keys are asked for before anything is stored.
+        self._asking = 0.0
         # The commit that is under way, or of which nobody knows whether it is stored.
         self._doubt: Attempt | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
@@ -148,10 +157,14 @@ class Journal:
         deadline = time.monotonic() + RETRY_S
         pause = 0.01
         while batch or self._doubt:
+            ask = time.monotonic() < self._asking
             try:
                 database.refresh()
-                stored = self._settle() if self._doubt else self._commit(batch)
+                stored = self._settle() if self._doubt else self._commit(batch, ask)
             except Exception as error:
+                if isinstance(error, IntegrityError) and not ask:
+                    self._asking = time.monotonic() + ASK_S
+                    continue
                 if not (self._doubt or isinstance(error, OperationalError | InterfaceError)):
                     return self._store_each(batch)
                 # A deadlock, a busy, full or lost database: the same batch again cannot store anything twice.
@@ -177,7 +190,7 @@ class Journal:
         for write in batch:
             self._store([write])
 
-    def _commit(self, batch: list[Write]) -> Attempt:
+    def _commit(self, batch: list[Write], ask: bool) -> Attempt:
         outcome: list[Outcome] = []
         self._number += 1
         tx = Transaction()
@@ -185,14 +198,11 @@ class Journal:
         with transaction.atomic():
             self._mark(attempt)
             tx.lock_sites(write.site_id for write in batch)
-            tx.prefetch((w.room for w in batch if w.room), (w.sent for w in batch if w.sent))
+            tx.prefetch((w.room for w in batch if w.room), (w.sent for w in batch if w.sent), ask=ask)
             tx.prefetch_blocks((w.site_id, w.sent[0]) for w in batch if w.sent)
             for write in batch:
                 base = tx.version(write.site_id)
-                try:
-                    result = write.run(tx)
-                except Refusal as refusal:
-                    result = refusal
+                result = _result(write, tx)
                 commit = Commit(write.site_id, base, tx.version(write.site_id), tx.events)
                 outcome.append(Outcome(result, commit, tx.notes))
                 tx.events, tx.notes = [], []
@@ -230,6 +240,14 @@ class Journal:
             self._doubt = self._doubt._replace(batch=[write._replace(done=_answered) for write in batch])
         refusal = Refusal("unavailable", "The message store does not answer; try again.", retry_ms=1000)
         self._loop.call_soon_threadsafe(self._tell, batch, [Outcome(refusal) for _ in batch])
+
+
+def _result(write: Write, tx: Transaction) -> Any:
+    try:
+        return write.run(tx)
+    except Refusal as refusal:
+        # What is stored is answered as it was, whatever has become of the conversation since.
+        return write.run(tx) if write.sent and tx.recall(*write.sent) else refusal
 
 
 def _answered(result: Any) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db import connection
-
-from im import database
+from im import database, statements
 from im.commit import Event
 from im.cursor import cursor
 from im.models import Block, Conversation, Hidden, Message, Participant, SiteVersion
 from im.nodes import names
 from im.notes import Note
+from im.statements import NewMessage, RoomRow
 
 
 class Blocks(NamedTuple):
@@ -60,19 +59,9 @@ class SiteState:
 # What a commit learned and a later one may use, because the locked rows tell whether it still holds.
 _members: dict[int, tuple[int, dict[int, str], frozenset[int]]] = {}
 _blocks: dict[int, tuple[int, Blocks]] = {}
+# The site and the id of a conversation, by its key: they never change.
+_ids: dict[str, tuple[int, int]] = {}
 CACHED = 100_000
-
-NewMessage = tuple[int, int, int, int | None, str | None, str, int, int | None, str | None, int, int]
-
-MESSAGE: tuple[str, ...] = ("conversation_id", "seq", "site_id", "sender_id", "key", "body", "time")
-MESSAGE += ("reply_to", "system", "born", "version", "deleted")
-ROOM = ("seq", "version", "latest", "shape", "name")
-
-# A list to look up, not two conditions: of those, MariaDB would read all that meet the first.
-SENT = """WITH wanted (sender, word) AS (VALUES {})
- SELECT m.sender_id, m.{key}, c.{key}, m.seq, m.time
- FROM im_message m JOIN im_conversation c ON c.id = m.conversation_id
- WHERE (m.sender_id, m.{key}) IN (SELECT sender, word FROM wanted)"""
 
 
 @dataclass(slots=True)
@@ -127,37 +116,44 @@ class Transaction:
 
     # conversations
 
-    def prefetch(self, rooms: Iterable[tuple[int, str | None, str | None]], keys: Iterable[tuple[int, str]]) -> None:
-        """Locks and reads at once what the writes of a batch will ask for: (site, key, pair) and (sender, key)."""
+    def prefetch(
+        self,
+        rooms: Iterable[tuple[int, str | None, str | None]],
+        keys: Iterable[tuple[int, str]],
+        *,
+        ask: bool = True,
+    ) -> None:
+        """Locks and reads at once what the writes of a batch will ask for: (site, key, pair) and (sender, key).
+
+        Unless it is to `ask` for the keys, messages are taken to be new; one that is not fails in `flush`.
+        """
         wanted = list(rooms)
         room_keys = {key for _, key, _ in wanted if key}
         pairs = {pair for _, _, pair in wanted if pair}
         if room_keys or pairs:
             # Of these sites alone: they are locked, and no conversation of another may be.
-            inside = Conversation.objects.filter(site__in={site for site, _, _ in wanted})
-            ids = set(inside.filter(key__in=room_keys).values_list("id", flat=True))
+            sites = {site for site, _, _ in wanted}
+            known = {key: id for key in room_keys if key in _ids for site, id in (_ids[key],) if site in sites}
+            ids = set(known.values())
+            inside = Conversation.objects.filter(site__in=sites)
+            if unknown := room_keys - known.keys():
+                ids.update(inside.filter(key__in=unknown).values_list("id", flat=True))
             if pairs:
                 ids.update(inside.filter(pair__in=pairs).values_list("id", flat=True))
-            locked = list(Conversation.objects.select_for_update().filter(id__in=ids).order_by("id"))
+            locked = statements.lock_rooms(ids) if ids else []
             self._learn(locked)
             for row in locked:
                 self._admit(row)
         if senders := list(keys):
             self._sent.update(dict.fromkeys(senders))
-            with connection.cursor() as sql:
-                rows = ", ".join(["(%s, %s)"] * len(senders))
-                sql.execute(
-                    SENT.format(rows, key=connection.ops.quote_name("key")), [x for pair in senders for x in pair]
-                )
-                for sender, key, room_key, seq, time in sql.fetchall():
-                    self._sent[sender, key] = (room_key, seq, time)
+            for sender, key, room_key, seq, time in statements.find_sent(senders) if ask else ():
+                self._sent[sender, key] = (room_key, seq, time)
 
     def room(self, site_id: int, key: str) -> Room | None:
         """The site's conversation of this key, locked; None where there is none."""
         room = self._rooms.get(key)
         if room is None:
-            row = Conversation.objects.select_for_update().filter(site=site_id, key=key).first()
-            room = self._admit(row) if row else None
+            room = self._lock(site_id, key=key)
         return room if room and room.site_id == site_id else None
 
     def pair(self, site_id: int, one: int, other: int) -> Room | None:
@@ -165,8 +161,7 @@ class Transaction:
         pair = pair_of(one, other)
         room = self._pairs.get((site_id, pair))
         if room is None:
-            row = Conversation.objects.select_for_update().filter(site=site_id, pair=pair).first()
-            room = self._admit(row) if row else None
+            room = self._lock(site_id, pair=pair)
         return room
 
     def open_room(self, site_id: int, members: dict[int, str], *, name: str = "", pair: str | None = None) -> Room:
@@ -179,7 +174,12 @@ class Transaction:
             Participant(site_id=site_id, conversation=row, member_id=member, joined=version, shown=pair is None)
             for member in members
         )
-        return self._admit(row)
+        return self._admit(RoomRow(*(getattr(row, name) for name in RoomRow._fields)))
+
+    def rename(self, room: Room, name: str) -> None:
+        """Gives a conversation another name. Its shape is touched besides."""
+        room.name = name
+        Conversation.objects.filter(id=room.id).update(name=name)
 
     def touch(self, room: Room, *, shape: bool = False) -> int:
         """The version of a change in a conversation; `shape`: its name or members change."""
@@ -207,7 +207,7 @@ class Transaction:
             room.latest = version
         room.seq += 1
         self._messages.append(
-            (room.id, room.seq, room.site_id, sender, key, body, self.now, reply_to, system, version, version)
+            NewMessage(room.id, room.seq, room.site_id, sender, key, body, self.now, reply_to, system, version)
         )
         if sender and key:
             self._sent[sender, key] = (room.key, room.seq, self.now)
@@ -220,23 +220,35 @@ class Transaction:
             self._sent[sender, key] = row
         return self._sent[sender, key]
 
+    def recall(self, sender: int, key: str) -> bool:
+        """Whether a message that was taken to be new is stored after all."""
+        if self._sent.get((sender, key)) is None:
+            self._sent.pop((sender, key), None)
+        return self.sent(sender, key) is not None
+
     # blocks
 
     def blocks(self, site_id: int, member: int) -> Blocks:
         """The blocks that concern a member."""
-        self.prefetch_blocks([(site_id, member)])
-        return (self._read_blocks.get(member) or _blocks[member])[1]
+        known = self._known_blocks(site_id, member)
+        if known is None:
+            self.prefetch_blocks([(site_id, member)])
+            known = self._read_blocks[member][1]
+        return known
 
     def prefetch_blocks(self, members: Iterable[tuple[int, int]]) -> None:
         """Reads at once the blocks that concern these (site, member), as far as they are not known."""
         unknown: dict[int, set[int]] = {}
         for site_id, member in members:
-            known = self._read_blocks.get(member) or _blocks.get(member)
-            if known is None or known[0] != self._sites[site_id].blocks:
+            if self._known_blocks(site_id, member) is None:
                 unknown.setdefault(site_id, set()).add(member)
         for site_id, asked in unknown.items():
             for member, blocks in read_blocks(site_id, asked).items():
                 self._read_blocks[member] = (self._sites[site_id].blocks, blocks)
+
+    def _known_blocks(self, site_id: int, member: int) -> Blocks | None:
+        known = self._read_blocks.get(member) or _blocks.get(member)
+        return known[1] if known is not None and known[0] == self._sites[site_id].blocks else None
 
     def blocks_changed(self, site_id: int, version: int) -> None:
         """Has all that is known of the site's blocks read anew."""
@@ -252,24 +264,17 @@ class Transaction:
     # writing
 
     def flush(self) -> None:
-        """Writes what is staged, so that the database can be asked about it."""
-        with connection.cursor() as sql:
-            if self._messages:
-                # Nothing but placeholders: only so does the driver make one statement of it.
-                columns = ", ".join(map(connection.ops.quote_name, MESSAGE))
-                places = ", ".join(["%s"] * len(MESSAGE))
-                insert = f"INSERT INTO im_message ({columns}) VALUES ({places})"
-                sql.executemany(insert, [(*row, False) for row in self._messages])
-                self._messages.clear()
-            if self._dirty:
-                rows = [(r.seq, r.version, r.latest, r.shape, r.name, r.id) for r in self._dirty.values()]
-                if connection.vendor == "mysql":
-                    # A round trip for each would take longer than all the rest.
-                    sql.execute(_update_rooms(len(rows)), [value for row in rows for value in row])
-                else:
-                    places = ", ".join(f"{column} = %s" for column in ROOM)
-                    sql.executemany(f"UPDATE im_conversation SET {places} WHERE id = %s", rows)
-                self._dirty.clear()
+        """Writes what is staged, so that the database can be asked about it.
+
+        Raises:
+            IntegrityError: a message was taken to be new, and is stored already.
+        """
+        if self._messages:
+            statements.insert_messages(self._messages)
+            self._messages.clear()
+        if self._dirty:
+            statements.update_rooms([(r.seq, r.version, r.latest, r.shape, r.id) for r in self._dirty.values()])
+            self._dirty.clear()
 
     def finish(self) -> None:
         """The last step before the commit."""
@@ -280,15 +285,20 @@ class Transaction:
 
     def remember(self) -> None:
         """Keeps what was learned. Only after the commit: what was rolled back never was."""
-        for cache in (_members, _blocks):
+        for cache in (_members, _blocks, _ids):
             if len(cache) >= CACHED:
                 cache.clear()
         _members.update((room.id, (room.shape, room.members, room.unshown)) for room in self._rooms.values())
         _blocks.update(self._read_blocks)
+        _ids.update((room.key, (room.site_id, room.id)) for room in self._rooms.values())
 
-    def _learn(self, rows: Iterable[Conversation]) -> None:
+    def _learn(self, rows: Iterable[RoomRow]) -> None:
         """Reads at once who is in these conversations, as far as it is not known."""
-        unknown = {row.id: row.shape for row in rows if row.id not in _members or _members[row.id][0] != row.shape}
+        unknown = {}
+        for row in rows:
+            known = self._inside.get(row.id) or _members.get(row.id)
+            if known is None or known[0] != row.shape:
+                unknown[row.id] = row.shape
         if not unknown:
             return
         people: dict[int, list[tuple[int, str, bool]]] = {id: [] for id in unknown}
@@ -299,7 +309,12 @@ class Transaction:
             unshown = frozenset(member for member, _, shown in people[id] if not shown)
             self._inside[id] = (shape, {member: sub for member, sub, _ in people[id]}, unshown)
 
-    def _admit(self, row: Conversation) -> Room:
+    def _lock(self, site_id: int, **by: str) -> Room | None:
+        ids = list(Conversation.objects.filter(site=site_id, **by).values_list("id", flat=True))
+        rows = statements.lock_rooms(ids) if ids else []
+        return self._admit(rows[0]) if rows else None
+
+    def _admit(self, row: RoomRow) -> Room:
         if row.key in self._rooms:
             return self._rooms[row.key]
         self._learn([row])
@@ -321,15 +336,6 @@ class Transaction:
         if row.pair:
             self._pairs[row.site_id, row.pair] = room
         return room
-
-
-def _update_rooms(count: int) -> str:
-    """MariaDB's statement for many rows at once; the first SELECT names the columns and gives no row."""
-    places = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * count)
-    named = "SELECT 0 AS seq, 0 AS version, 0 AS latest, 0 AS shape, '' AS name, 0 AS id"
-    changes = ", ".join(f"room.{column} = changed.{column}" for column in ROOM)
-    return f"""UPDATE ({named} WHERE 0 UNION ALL VALUES {places}) AS changed
-     STRAIGHT_JOIN im_conversation AS room ON room.id = changed.id SET {changes}"""
 
 
 def pair_of(one: int, other: int) -> str:

@@ -93,7 +93,8 @@ class Link:
 
     def publish(self, commit: Commit) -> None:
         """Tells the nodes that have members of the site of a stored change."""
-        self._put(commit, commit.names(), None)
+        if self._heard:
+            self._put(commit, commit.names(), None)
 
     def tell(self, members: Iterable[int], data: bytes, session: str) -> None:
         """Has a frame that may be lost written to the members' connections on other nodes."""
@@ -108,8 +109,13 @@ class Link:
         """Tells one node; none where it is gone."""
         self._put(Said(kind, list(args)), (), other)
 
+    @property
+    def _heard(self) -> bool:
+        """Whether there is another node to hear anything."""
+        return self.up and bool(self.others)
+
     def _put(self, part: Part, wanted: tuple[str, ...], other: str | None) -> None:
-        if self.others and self.up and len(self._out) < QUEUE:
+        if self._heard and len(self._out) < QUEUE:
             self._out.append((part, wanted, other))
             self._wake.set()
 

@@ -30,6 +30,7 @@ class Talk:
         # Ids come again in the next test, and what was learned of them must not.
         transactions._members.clear()
         transactions._blocks.clear()
+        transactions._ids.clear()
 
     def join(self, sub: str, email: str = "", origin: str = "") -> Member:
         """A member."""

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test.utils import CaptureQueriesContext
 
 from avchat.tenants import services
 from avchat.tenants.models import Site
@@ -43,9 +44,9 @@ async def test_writes_that_wait_together_share_a_commit(
     sizes = []
     commit = node.journal._commit
 
-    def counted(batch: list[Write]) -> Any:
+    def counted(batch: list[Write], ask: bool) -> Any:
         sizes.append(len(batch))
-        return commit(batch)
+        return commit(batch, ask)
 
     monkeypatch.setattr(node.journal, "_commit", counted)
     results = await asyncio.gather(*(submitted(node, site, next_version(site)) for _ in range(100)))
@@ -221,6 +222,69 @@ async def test_a_commit_that_is_stored_though_it_failed_is_told_and_not_repeated
     await ann.ask("message.send", to={"conversation": made["conversation"]}, body="x", key="1")
     assert [frame["name"] for frame in bob.of("conversation")] == ["group"]
     assert await database.read(Conversation.objects.count) == 1
+
+
+async def test_who_says_it_again_among_others_is_answered_as_before(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    commit = node.journal._commit
+
+    def watched(batch: list[Write], ask: bool) -> Any:
+        asked.append(ask)
+        return commit(batch, ask)
+
+    ann, bob = Desk(node, site, "ann"), Desk(node, site, "bob")
+    await bob.sit()
+    await ann.sit()
+    monkeypatch.setattr(node.journal, "_commit", watched)
+    first = await ann.ask("message.send", to={"member": "bob"}, body="first", key="first")
+    assert asked == [False], "a message is taken to be new"
+
+    def say(*keys: str) -> "asyncio.Future[list[dict[str, Any]]]":
+        return asyncio.gather(*(ann.ask("message.send", to={"member": "bob"}, body=key, key=key) for key in keys))
+
+    answers = await say("a", "b", "first", "c")
+    assert {**answers.pop(2), "id": first["id"]} == first
+    assert [answer["seq"] for answer in answers] == [2, 3, 4]
+    assert [frame["body"] for frame in bob.of("message")] == ["first", "a", "b", "c"]
+    asked.clear()
+    answers = await say("b", "d", "first")
+    assert [answer["seq"] for answer in answers] == [3, 5, 1]
+    assert asked == [True] * len(asked), "keys are asked for at once, for a while"
+    assert await database.read(Message.objects.count) == 5
+
+
+async def test_what_is_stored_is_answered_as_it_was_even_where_it_would_be_refused_by_now(
+    node: Node, site: Site
+) -> None:
+    ann, bob = Desk(node, site, "ann"), Desk(node, site, "bob")
+    await bob.sit()
+    await ann.sit()
+    room = (await ann.ask("conversation.create", members=["bob"], name="pier"))["conversation"]
+    first = await ann.ask("message.send", to={"conversation": room}, body="bye", key="bye")
+    await ann.ask("conversation.leave", conversation=room)
+    again = await ann.ask("message.send", to={"conversation": room}, body="bye", key="bye")
+    assert {**again, "id": first["id"]} == first
+    refused = await ann.ask("message.send", to={"conversation": room}, body="back", key="back")
+    assert refused["code"] == "not-found"
+
+
+async def test_the_members_of_conversations_are_asked_for_once(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = Desk(node, site, "ann"), Desk(node, site, "bob")
+    await bob.sit()
+    await ann.sit()
+    rooms = [(await ann.ask("conversation.create", members=["bob"], name=str(n)))["conversation"] for n in range(5)]
+    monkeypatch.setattr(transaction, "_members", {})
+
+    def counted(tx: Transaction) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            tx.prefetch([(site.pk, room, None) for room in rooms], [])
+        return sum("im_participant" in query["sql"] for query in queries)
+
+    assert await node.journal.write(site.pk, counted) == 1
 
 
 async def test_the_marks_of_journals_that_are_long_gone_are_removed(node: Node, site: Site) -> None:
