@@ -37,9 +37,13 @@ test: .venv/test.stamp .venv/mysql.stamp static/node_modules/.stamp debian servi
 	@echo "Widget: unit tests ..."
 	@npm --prefix static run --silent test
 	@echo "Server, protocol and browser tests ..."
-	@$(BIN)/pytest
+	@$(BIN)/pytest -m "not faults"
 	@echo "What the database has a say in, once more on MariaDB ..."
 	@AVCHAT_TEST_DATABASE=mariadb AVCHAT_TEST_TRANSPORTS=ws $(BIN)/pytest -m database
+
+.PHONY: faults
+faults: .venv/test.stamp .venv/mysql.stamp services ## Kill, freeze and cut off what a cluster stands on, under load (ten minutes; the cut needs root)
+	@$(BIN)/pytest -m faults
 
 .PHONY: lint
 lint: .venv/test.stamp static/node_modules/.stamp ## Check style, types and who imports whom

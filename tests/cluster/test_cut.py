@@ -12,6 +12,7 @@ from tests.support.site import Site
 
 # What a fault cuts off in the middle of its handshake, the clients' libraries leave to the collector.
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.usefixtures("collected"),
 ]
