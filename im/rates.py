@@ -42,10 +42,12 @@ class Rate:
         return self._node.link_of(who).up
 
     async def _take(self, who: str, tokens: int) -> int:
+        link = self._node.link_of(who)
         try:
-            directory = self._node.link_of(who).directory
-            return await directory.take(f"{self._kind}:{who}", self._rate, self._burst, tokens)
-        except Unreachable:
+            return await link.directory.take(f"{self._kind}:{who}", self._rate, self._burst, tokens)
+        except Unreachable as error:
+            # Nobody else is to wait for it.
+            link.lost(error)
             return self._own.take(who) if tokens else self._own.empty(who)
 
 

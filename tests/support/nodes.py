@@ -115,14 +115,14 @@ async def over(*urls: str) -> AsyncIterator[Cluster]:
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has nodes see within moments who comes and goes."""
     monkeypatch.setattr(link, "BEAT_S", 0.1)
-    monkeypatch.setattr(in_redis, "LIFE_S", 0.5)
+    monkeypatch.setattr(in_redis, "LIFE_S", 2.0)
 
 
 async def settle(name: str) -> Site:
     """A site with a secret, whose members are gone after moments."""
 
     def make() -> Site:
-        site = Site.objects.create(name=name, grace=0.3)
+        site = Site.objects.create(name=name, grace=1.0)
         services.add_secret(account=None, site=site, label="test")
         return site
 
