@@ -61,6 +61,8 @@ class Sessions:
         # How often those had been taken over when they came here: what is said of an earlier time is out of date.
         self._moves: dict[str, int] = {}
         self._renewing = False
+        # Ended here a while ago.
+        self._over: set[str] = set()
         self._handovers: dict[str, asyncio.Future[None]] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
@@ -95,8 +97,8 @@ class Sessions:
         if handler is not None:
             return handler
         record = await self._record(id)
-        if record.home == self._node.id:
-            # It was at home here and has ended; the directory has not heard of it yet.
+        if id in self._over:
+            # The directory has not heard of it yet. One that is just being taken over is not here either.
             raise NO_SESSION
         caller = await _caller(record.who)
         known = await database.read(read_blocks, caller.site_id, [caller.id])
@@ -213,6 +215,7 @@ class Sessions:
         """The session is over; its id means nothing from now on."""
         handler = self._drop(id)
         if handler is not None:
+            self._forget_later(id)
             self._write(self._node.link_of(id).directory.drop_session(id))
 
     def ended_away(self, visitor: Visitor) -> None:
@@ -254,9 +257,15 @@ class Sessions:
         if handler is not None:
             self._write(self._drop_unless_elsewhere(id))
 
+    def _forget_later(self, id: str) -> None:
+        """Knows that a session has ended here until the directory has forgotten it, too, whatever becomes of that."""
+        self._over.add(id)
+        self._node.wheel.set(("over", id), READ_S, partial(self._over.discard, id))
+
     async def _drop_unless_elsewhere(self, id: str) -> None:
         with suppress(Refusal):
             if (await self._record(id)).home == self._node.id:
+                self._forget_later(id)
                 await self._node.link_of(id).directory.drop_session(id)
 
     def _drop(self, id: str) -> Handler | None:
@@ -301,6 +310,7 @@ class Sessions:
             self._node.logout(handler)
             return other
         self._here[id] = handler
+        self._over.discard(id)
         # Until it is attached: what is cut off meanwhile ends.
         self._pause(handler)
         self._node.arrive(handler, look.version, look.choice, known)

@@ -592,6 +592,17 @@ async def test_what_is_watched_while_a_session_goes_from_node_to_node_is_told_th
     await eventually(lambda: [frame["members"]["ann"]["show"] for frame in stream.frames][-1:] == ["away"])
 
 
+async def test_a_session_on_its_way_to_another_node_still_answers_frames_where_it_was(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, _ = two
+    id, desk = await begin(site, here, "ann")
+    # The other node has said so, and has not written itself down yet.
+    here.sessions.moved(id, 1)
+    desk.handler = await here.sessions.find(id)
+    assert (await desk.ask("ping"))["type"] == "ok"
+
+
 async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
     here, there = two
     id, _ = await begin(site, here, "bob")
