@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 DRAIN_MS = 3_000
 """Over how many milliseconds the clients of a node that ends are spread when they come back."""
+LINK_S = 2.0
+"""How long a node that begins waits for its links before it takes connections, in seconds."""
 COMPARE_S = 1.0
 """How often the feeds are compared with what is stored, in seconds."""
 
@@ -99,6 +101,13 @@ class Node:
         """Whether this node is told of all that is stored of a site, or finds it out."""
         feed = self.feeds.get(site_id)
         return feed is not None and feed.version is not None
+
+    async def linked(self) -> None:
+        """Waits until the other nodes know of this one; not for a server that does not answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINK_S):
+                for link in self.links:
+                    await link.found.wait()
 
     def note(self, site_id: int, note: Note) -> None:
         """Has a note of a site heard here, and where it is wanted."""

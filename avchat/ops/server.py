@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen."""
         # What hangs on the node's beginning is there before the first connection.
-        node.current()
+        await node.current().linked()
         pool.current().back = self._take_back
         await super().startup(sockets)
         clock.start()

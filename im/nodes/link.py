@@ -77,6 +77,8 @@ class Link:
         self.directory = directory
         self.others: frozenset[str] = frozenset()
         self.up = False
+        # Once it has been up.
+        self.found = asyncio.Event()
         self._layer = layer
         self._out: list[tuple[Part, tuple[str, ...], str | None]] = []
         self._changes: dict[str, bool] = {}
@@ -282,6 +284,7 @@ class Link:
         self._changes.clear()
         await self.directory.change(self.node.names(self), (), afresh=True)
         found, self.up = not self.up, True
+        self.found.set()
         if found:
             logger.info("Node %s is linked", self.node.id)
         for hook in hooks.linked:
