@@ -87,6 +87,10 @@ class Stream(int):
         """Ends the body, after what was written. A stream has no room for a code or a reason."""
         current().end_stream(self)
 
+    def abort(self) -> None:
+        """Cuts the connection off, so that the client sees that it has no whole answer."""
+        current().drop(self)
+
 
 class Pool(Sockets):
     """The connections of one process."""

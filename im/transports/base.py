@@ -104,6 +104,11 @@ class Outbox:
             self._closing = code, reason
             self._wake()
 
+    def abort(self) -> None:
+        """Has the connection closed without anything that was written."""
+        self._parts.clear()
+        self.close(*GONE)
+
     def pour(self, connection: Any) -> None:
         """Has a connection of the pool send what waits here. Only in the turn in which it was written."""
         task, self._task = self._task, None

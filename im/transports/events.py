@@ -12,7 +12,8 @@ from urllib.parse import parse_qs
 from im import cursor
 from im.errors import Refusal
 from im.handler import Handler
-from im.transports.base import Outbox
+from im.sessions import UNAVAILABLE
+from im.transports.base import GONE, Outbox
 from im.transports.http import SessionConsumer
 
 KEEP_ALIVE_S = 20.0
@@ -137,11 +138,12 @@ class Poll(SessionPort):
     async def _save_and_send(self, handler: Handler, code: int, reason: str) -> None:
         # In this order: the next request may come to another node.
         if not await handler.node.sessions.save(handler) and self.parts and handler.port is None:
-            # What cannot be written down is not told: the next read begins where this one did.
+            # Whether it is written down nobody knows, so there is no answer: the client says itself where it goes on.
             handler.version = handler.version if self.before is None else self.before
             handler.told = {}
-            self.parts.clear()
-        self._send(code, reason)
+            self.out.abort()
+        else:
+            self._send(code, reason)
 
     def _send(self, code: int, reason: str) -> None:
         self.out.write(b"[" + b",".join(self.parts) + b"]")
@@ -241,4 +243,7 @@ class EventsConsumer(SessionConsumer):
         return int(given)
 
     async def _flush_poll(self, parts: list[bytes], closing: tuple[int, str] | None) -> None:
-        await self.respond(200, b"".join(parts))
+        if closing == GONE:
+            await self.refuse(UNAVAILABLE)
+        else:
+            await self.respond(200, b"".join(parts))
