@@ -1,11 +1,14 @@
 """What a write stored, as it is handed on: to the handlers of this node, and over the bus to those of others."""
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
 
 from im.nodes import names
+
+logger = logging.getLogger(__name__)
 
 
 class Event(msgspec.Struct, array_like=True):
@@ -58,3 +61,11 @@ class Commit(msgspec.Struct, array_like=True, tag="c"):
 
 def _session(origin: Any) -> str:
     return getattr(origin, "session", None) or ""
+
+
+def guarded(function: Callable[..., object], *args: Any) -> None:
+    """Tells one of what was stored; what goes wrong in it must not keep anything from the others."""
+    try:
+        function(*args)
+    except Exception:
+        logger.exception("What was stored could not be told")

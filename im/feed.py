@@ -8,11 +8,11 @@ come within `GAP_S`, or what the site's stored version shows to be missing, is f
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from im import blocks, database, replay, rosters
-from im.commit import Commit
+from im.commit import Commit, guarded
 from im.transaction import Blocks, read_blocks
 
 if TYPE_CHECKING:
@@ -173,11 +173,3 @@ def _missed(site_id: int, begin: int, present: Iterable[int]) -> _Missed:
                 changes[member] = None
         known = read_blocks(site_id, list(present)) if touched.blocks else {}
         return _Missed(position.version, changes, touched.reshaped, known)
-
-
-def guarded(function: Callable[..., object], *args: Any) -> None:
-    """What goes wrong in telling one must not keep anything from the others."""
-    try:
-        function(*args)
-    except Exception:
-        logger.exception("What was stored could not be told")

@@ -44,6 +44,3 @@ nodes_found: list[Callable[["Link"], None]] = []
 
 nodes_gone: list[Callable[["Link", frozenset[str]], None]] = []
 """Nodes that a link knew are no longer alive, or have left."""
-
-closing: list[Callable[["Node"], None]] = []
-"""The node ends."""

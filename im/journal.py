@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, transaction
 
 from im import database
-from im.commit import Commit
+from im.commit import Commit, guarded
 from im.errors import Refusal
 from im.models import JournalMark, new_id
 from im.notes import Note
@@ -229,10 +229,10 @@ class Journal:
     def _tell(self, batch: list[Write], outcome: list[Outcome]) -> None:
         for write, (result, commit, notes) in zip(batch, outcome, strict=True):
             for note in notes:
-                _guarded(self._note, write.site_id, note)
-            _guarded(write.done, result)
+                guarded(self._note, write.site_id, note)
+            guarded(write.done, result)
             if commit is not None and commit.last > commit.base:
-                _guarded(self._publish, commit)
+                guarded(self._publish, commit)
 
     def _refuse(self, batch: list[Write]) -> None:
         if self._doubt and self._doubt.batch is batch:
@@ -252,11 +252,3 @@ def _result(write: Write, tx: Transaction) -> Any:
 
 def _answered(result: Any) -> None:
     """Takes a result that comes too late."""
-
-
-def _guarded(function: Callable[..., None], *args: Any) -> None:
-    """What goes wrong in telling one must not keep anything from the others."""
-    try:
-        function(*args)
-    except Exception:
-        logger.exception("What was stored could not be told")

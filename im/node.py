@@ -221,8 +221,6 @@ class Node:
         await asyncio.to_thread(self.journal.stop)
         # What the journal has just stored is told in the next turns of the loop.
         await asyncio.sleep(0)
-        for hook in hooks.closing:
-            hook(self)
         # How far the sessions were told: their next reads come to other nodes.
         await self.sessions.settled()
         for task in list(self._tasks):

@@ -32,23 +32,21 @@ class Rate:
 
     async def take(self, who: str) -> int:
         """Takes a token: 0, or the milliseconds until there is one again."""
-        return await self._take(who, 1) if self._own_link(who) else self._own.take(who)
+        return await self._take(who, 1)
 
     async def empty(self, who: str) -> int:
         """Milliseconds until there is a token; 0 where there is one. Takes none."""
-        return await self._take(who, 0) if self._own_link(who) else self._own.empty(who)
-
-    def _own_link(self, who: str) -> bool:
-        return self._node.link_of(who).up
+        return await self._take(who, 0)
 
     async def _take(self, who: str, tokens: int) -> int:
         link = self._node.link_of(who)
-        try:
-            return await link.directory.take(f"{self._kind}:{who}", self._rate, self._burst, tokens)
-        except Unreachable as error:
-            # Nobody else is to wait for it.
-            link.lost(error)
-            return self._own.take(who) if tokens else self._own.empty(who)
+        if link.up:
+            try:
+                return await link.directory.take(f"{self._kind}:{who}", self._rate, self._burst, tokens)
+            except Unreachable as error:
+                # Nobody else is to wait for it.
+                link.lost(error)
+        return self._own.take(who) if tokens else self._own.empty(who)
 
 
 class Rates:

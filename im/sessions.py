@@ -66,10 +66,6 @@ class Sessions:
         self._handovers: dict[str, asyncio.Future[None]] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
-    def handlers(self) -> list[Handler]:
-        """The handlers of the sessions that are at home here."""
-        return list(self._here.values())
-
     def here(self, id: str) -> Handler | None:
         """The session's handler, if it is at home here."""
         return self._here.get(id)
@@ -322,18 +318,19 @@ class Sessions:
         self._moves[handler.session or ""] = record.moves + 1
         handler.version = record.version
         handler.own = {own for own in record.own | handler.own if own > record.version}
-        handler.idle = record.idle
         handler.told = dict(record.told)
-        for hook in hooks.moved:
-            await hook(handler, record.watching)
+        await self._fulfil(handler, record)
 
     async def _hear_wishes(self, handler: Handler) -> None:
         """What was wished at another node while the session was on its way here."""
         with suppress(Refusal):
-            record = await self._record(handler.session or "")
-            handler.idle = record.idle
-            for hook in hooks.moved:
-                await hook(handler, record.watching)
+            await self._fulfil(handler, await self._record(handler.session or ""))
+
+    async def _fulfil(self, handler: Handler, record: Record) -> None:
+        """Does what a session's frames have wished of its events."""
+        handler.idle = record.idle
+        for hook in hooks.moved:
+            await hook(handler, record.watching)
 
     async def let_go(self, id: str, moves: int, to: str) -> None:
         """Another node has been asked for the session's events: what is read here ends."""

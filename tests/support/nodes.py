@@ -20,6 +20,7 @@ from im.nodes import redis as in_redis
 from im.nodes.directory import Directory
 from im.nodes.link import Layer
 from im.nodes.redis import RedisDirectory
+from presence import monitor
 from tests.support.desk import Desk
 from tests.support.wait import eventually
 
@@ -146,6 +147,14 @@ def shows(desk: Desk, sub: str) -> list[str]:
 
 async def sees(desk: Desk, sub: str, show: str) -> bool:
     return bool((await desk.ask("presence.watch", members=[sub]))["presence"][sub]["show"] == show)
+
+
+async def watching(desk: Desk, sub: str, show: str) -> None:
+    """Waits until a desk sees a member so, and has been told all of it: what it is told from now on is news."""
+    await eventually(lambda: sees(desk, sub, show))
+    # What came between the look and its answer is in the answer, and told a moment later, too.
+    monitor.of(desk.node)._tell_all()
+    desk.frames.clear()
 
 
 class Reader:

@@ -23,7 +23,21 @@ from im.nodes.redis import RedisDirectory
 from presence import monitor
 from presence import nodes as nodes_module
 from tests.support.desk import Desk
-from tests.support.nodes import Cluster, Fickle, Reader, begin, bodies, hurry, over, read, seats, sees, settle, shows
+from tests.support.nodes import (
+    Cluster,
+    Fickle,
+    Reader,
+    begin,
+    bodies,
+    hurry,
+    over,
+    read,
+    seats,
+    sees,
+    settle,
+    shows,
+    watching,
+)
 from tests.support.redis import Redis
 from tests.support.wait import eventually
 
@@ -261,8 +275,7 @@ async def test_presence_is_seen_from_another_node_and_so_is_its_end(site: Site, 
 
 async def test_who_changes_from_one_node_to_another_was_never_offline(site: Site, two: tuple[Node, Node]) -> None:
     watcher, ann = await seats(site, ("bob", two[1]), ("ann", two[0]))
-    await eventually(lambda: sees(watcher, "ann", "online"))
-    watcher.frames.clear()
+    await watching(watcher, "ann", "online")
     ann.stand()
     (again,) = await seats(site, ("ann", two[1]))
     await eventually(lambda: not two[0].feeds)
@@ -276,8 +289,7 @@ async def test_a_member_idles_only_when_its_pages_at_all_nodes_do(site: Site, cl
     settings.AWAY_SECONDS, settings.XA_SECONDS = 0.2, 100
     here, there = await cluster.grow(2)
     watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
-    await eventually(lambda: sees(watcher, "ann", "online"))
-    watcher.frames.clear()
+    await watching(watcher, "ann", "online")
     await ann.ask("presence.idle", on=True)
     await eventually(lambda: one_board(here).entry(ann.handler.caller.id).shown == "away")
     assert shows(watcher, "ann") == []
@@ -311,8 +323,7 @@ async def test_the_members_of_a_node_that_died_go_offline_after_the_grace_time(
         return
     here, there = await cluster.grow(2)
     watcher, ann = await seats(site, ("bob", there), ("ann", here))
-    await eventually(lambda: sees(watcher, "ann", "online"))
-    watcher.frames.clear()
+    await watching(watcher, "ann", "online")
     await cluster.die(here)
     await eventually(lambda: shows(watcher, "ann") == ["offline"])
     assert await database.read(lambda: _seen(ann.handler.caller.id))
@@ -333,8 +344,7 @@ async def test_a_node_that_one_server_has_lost_is_there_for_the_sites_of_the_oth
     cluster.ends = lambda node: [(layer, MemoryDirectory(node, hub)) for layer, hub in ends]
     here, there = await cluster.grow(2)
     watcher, ann = await seats(site, ("bob", here), ("ann", there))
-    await eventually(lambda: sees(watcher, "ann", "online"))
-    watcher.frames.clear()
+    await watching(watcher, "ann", "online")
     other = 1 - here.links.index(here.link(site.id))
     await eventually(lambda: here.links[other].others)
 
@@ -359,8 +369,7 @@ async def test_how_the_members_of_a_node_are_is_asked_again_when_it_comes_back(
     monkeypatch.setattr(nodes_module, "RESYNC_S", 3600.0)
     here, there = await cluster.grow(2)
     watcher, ann = await seats(site, ("bob", here), ("ann", there))
-    await eventually(lambda: sees(watcher, "ann", "online"))
-    watcher.frames.clear()
+    await watching(watcher, "ann", "online")
     with monkeypatch.context() as lost:
         lost.setattr(there.links[0], "note", lambda note: None)
         await ann.ask("presence.set", show="away", status="")
@@ -372,8 +381,7 @@ async def test_how_the_members_of_a_node_are_is_asked_again_when_it_comes_back(
 async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Cluster, redis: Redis) -> None:
     here, there = await cluster.grow(2)
     bob, ann = await seats(site, ("bob", there), ("ann", here))
-    await eventually(lambda: sees(bob, "ann", "online"))
-    bob.frames.clear()
+    await watching(bob, "ann", "online")
     redis.kill()
     sent = [ann.ask("message.send", to={"member": "bob"}, body=f"{n}", key=f"{n}") for n in range(5)]
     assert [answer["type"] for answer in await asyncio.gather(*sent)] == ["ok"] * 5

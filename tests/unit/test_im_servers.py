@@ -17,7 +17,7 @@ from im.nodes.directory import Directory
 from im.nodes.link import Layer
 from im.nodes.redis import RedisDirectory
 from tests.support.desk import Desk
-from tests.support.nodes import Cluster, begin, bodies, hurry, over, read, seats, sees, settle, shows
+from tests.support.nodes import Cluster, begin, bodies, hurry, over, read, seats, sees, settle, shows, watching
 from tests.support.proxy import Proxy
 from tests.support.redis import Redis
 from tests.support.wait import eventually
@@ -85,8 +85,7 @@ async def pairs(sites: list[Site], here: Node, there: Node) -> list[tuple[Desk, 
     found = []
     for site in sites:
         ann, bob = await seats(site, ("ann", here), ("bob", there))
-        await eventually(lambda bob=bob: sees(bob, "ann", "online"))
-        bob.frames.clear()
+        await watching(bob, "ann", "online")
         found.append((ann, bob))
     return found
 
