@@ -22,6 +22,8 @@ from tests.support.proxy import Proxy
 from tests.support.redis import Redis
 from tests.support.wait import eventually
 
+pytestmark = pytest.mark.faults
+
 SERVERS = 3
 
 
