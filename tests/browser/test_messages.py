@@ -206,3 +206,20 @@ async def test_enter_in_the_emoji_picker_holds_until_the_names_are_loaded(commun
     await (await loading).continue_()
     await expect(ann.window("Bob").field).to_be_focused()
     await expect(ann.window("Bob").field).to_have_value("🔭")
+
+
+async def test_nothing_moves_under_a_pointer_that_comes_before_the_actions_are_loaded(community: Community) -> None:
+    await community.conversation("ann", "bob", said=["The harbour froze"])
+    context = await community.context(reduced_motion="reduce")
+    loading: asyncio.Future[Route] = asyncio.get_running_loop().create_future()
+    await context.route(re.compile(r"/assets/more\."), lambda route: loading.set_result(route))
+    ann = await community.visit(community.address("ann"), context)
+    message = ann.window("Bob").message("froze")
+    await expect(message).to_be_visible()
+    before = await message.bounding_box()
+    await message.hover()
+    route = await loading
+    assert await message.bounding_box() == before
+    await route.continue_()
+    await expect(message.get_by_role("button", name="React")).to_be_visible()
+    assert await message.bounding_box() == before

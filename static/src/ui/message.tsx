@@ -44,7 +44,8 @@ export function Bubble({conversation, model, head, author, current, names, fresh
     const log = element.current!.closest(".log")!.getBoundingClientRect();
     const bubble = element.current!.getBoundingClientRect();
     setSide(Math.max(bubble.left - log.left, log.right - bubble.right) > 100);
-    setHot(true);
+    // The actions' style comes with the second module: without it they would move the text under the pointer.
+    soon(app, () => setHot(true));
   };
   const more = (anchor: HTMLElement): void => soon(app, ({messageMenu}) => messageMenu(app, conversation, model, anchor));
   const react = (anchor: HTMLElement): void => ui.set({menu: {
