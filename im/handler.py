@@ -124,11 +124,11 @@ class Handler:
     def _check_rate(self, frame: Frame) -> None:
         if not self.caller.site.limited:
             return
-        wait = self.present.frames.take(limits.FRAMES_PER_SECOND, limits.FRAME_BURST)
+        wait = self.present.take_frame()
         if not wait and isinstance(frame, MessageSend):
-            wait = self.present.sends.take(limits.SENDS_PER_SECOND, limits.SEND_BURST)
+            wait = self.present.take_send()
         elif not wait and isinstance(frame, SHAPING):
-            wait = self.present.shapes.take(limits.SHAPES_PER_SECOND, limits.SHAPE_BURST)
+            wait = self.present.take_shape()
         if wait:
             raise Refusal("rate-limited", "That was too fast.", retry_ms=wait, id=frame.id)
 

@@ -7,11 +7,11 @@ state is read after that, in one snapshot. So nothing falls between the answer a
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from msgspec import UNSET, structs
 
 from avchat.tenants import directory, services, tokens
@@ -110,7 +110,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
     handler, state, known = entered
     _note(site, origin, proof.claims)
     at = frame.resume if state.resumed and frame.resume else cursor.cursor(state.position.epoch, state.position.version)
-    handler.epoch = state.position.epoch
+    handler.epoch = sys.intern(state.position.epoch)
     reply = events.HelloOk(
         id=frame.id or UNSET,
         member=state.member.entry,
@@ -137,7 +137,8 @@ async def _enter(
     claims: tokens.Claims | None,
 ) -> tuple[Handler, _State, Blocks]:
     """Registers a member's connection and reads its state. With `claims`, the member has to be stored as they say."""
-    handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
+    # The few roles that there are stand once each, not once per connection; likewise below, the epoch.
+    handler = Handler(node, Caller(site, member.id, member.sub, sys.intern(member.role)), port)
     try:
         # What is stored from now on is told to this node by the others, too.
         await node.link(site.id).settled()
@@ -214,7 +215,7 @@ def _state(caller: Caller, resume: str | None, claims: tokens.Claims | None) -> 
             position,
             members.profile(row),
             replay.tabs_of(row),
-            msgspec.convert(row, events.Choice, from_attributes=True),
+            events.choice(row.show, row.status),
             shelves.blocks(caller.site_id, caller.id, position.epoch, position.blocks),
             shelves.unread(caller.site_id, caller.id, position.epoch),
             resumed,

@@ -18,7 +18,7 @@ import msgspec
 from django.conf import settings
 
 from avchat.tenants import directory as sites
-from im import blocks, database, hooks, notes, replay
+from im import blocks, database, events, hooks, notes, replay
 from im.caller import Caller
 from im.errors import CLOSE_REPLACED, CLOSE_RESTART, Refusal
 from im.events import Choice
@@ -433,7 +433,7 @@ def _look(caller: Caller) -> _Look:
         row = Member.objects.filter(site=caller.site_id, id=caller.id).first()
         if row is None:
             raise NO_SESSION
-        choice = msgspec.convert(row, Choice, from_attributes=True)
+        choice = events.choice(row.show, row.status)
         version = replay.position(caller.site_id).version
         return _Look(caller, choice, read_blocks(caller.site_id, [caller.id])[caller.id], version)
 

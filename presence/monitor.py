@@ -19,8 +19,8 @@ from im.events import Choice, Presence, PresenceEvent
 from im.models import Member
 from im.nodes import names
 from im.replay import CHUNK, batched
-from presence.board import Board, Entry
-from presence.nodes import Contribution, Elsewhere, Place, together
+from presence.board import Board, Entry, Place
+from presence.nodes import Contribution, Elsewhere, together
 
 if TYPE_CHECKING:
     from im.handler import Handler
@@ -58,40 +58,43 @@ class Monitor:
     def departed(self, handler: "Handler") -> None:
         """A connection is gone; its member only if no other comes within the grace time."""
         self.unwatch(handler, handler.watching or ())
-        entry = self.board.entry(handler.caller.id)
+        entry = self._entry(handler)
         if entry is None:
             return
-        entry.connections.discard(handler)
+        self.board.leave(entry, handler)
         if entry.connections:
             self._settle(entry)
         else:
-            self.node.wheel.set(("grace", entry.member), handler.caller.site.grace, partial(self._gone, entry))
+            self.node.wheel.set(("grace", handler.caller.id), handler.caller.site.grace, partial(self._gone, entry))
 
-    def choose(self, member: int, choice: Choice) -> None:
+    def choose(self, place: Place, choice: Choice) -> None:
         """The member has made another choice, on all its pages."""
-        if entry := self.board.entry(member):
+        if entry := self.board.find(*place):
             told = entry.choice.status != choice.status and entry.visible
             entry.choice = choice
             self._settle(entry)
             if told and entry.visible:
                 entry.since = database.now_ms()
                 self._show(entry)
-            for handler in self.node.router.handlers(member):
-                self._tell(handler, {entry.sub: entry.own()})
+            for handler in self.node.router.handlers(entry.caller.id):
+                self._tell(handler, {entry.caller.sub: entry.own()})
 
     def idle(self, handler: "Handler", on: bool) -> None:
         """A page has been without input, or has it again."""
         handler.idle = on
-        if entry := self.board.entry(handler.caller.id):
+        if entry := self._entry(handler):
             self._settle(entry)
+
+    def _entry(self, handler: "Handler") -> Entry | None:
+        return self.board.find(handler.caller.site_id, handler.caller.sub)
 
     def _gone(self, entry: Entry) -> None:
         if entry.connections:
             return
         self.board.remove(entry)
-        self.node.wheel.cancel(("idle", entry.member))
+        self.node.wheel.cancel(("idle", entry.caller.id))
         for hook in hooks.gone:
-            hook(self.node, entry.site_id, entry.member)
+            hook(self.node, entry.caller.site_id, entry.caller.id)
         if entry.visible:
             entry.shown = "offline"
             self._left(entry)
@@ -105,24 +108,23 @@ class Monitor:
             else:
                 self._show(entry)
         if entry.idle_since is None:
-            self.node.wheel.cancel(("idle", entry.member))
+            self.node.wheel.cancel(("idle", entry.caller.id))
         else:
             idle_s = (now - entry.idle_since) / 1000
             for after in (settings.AWAY_SECONDS, settings.XA_SECONDS):
                 if after > idle_s:
-                    self.node.wheel.set(("idle", entry.member), after - idle_s, partial(self._settle, entry))
+                    self.node.wheel.set(("idle", entry.caller.id), after - idle_s, partial(self._settle, entry))
                     break
 
     def _left(self, entry: Entry) -> None:
         """Others no longer see the member here: remembers when, and has it told."""
         entry.since = database.now_ms()
         self._show(entry)
-        _note_seen(self.node, entry.site_id, [entry.member], entry.since)
+        _note_seen(self.node, entry.caller.site_id, [entry.caller.id], entry.since)
 
     def _show(self, entry: Entry) -> None:
-        place = (entry.site_id, entry.sub)
-        self.elsewhere.show(place, _contribution(entry))
-        self.changed(place, entry.member)
+        self.elsewhere.show(entry.place, _contribution(entry))
+        self.changed(entry.place, entry.caller.id)
 
     async def note_seen(self, members: list[int]) -> None:
         """Notes that members were here until now, as far as nothing later is known."""
@@ -189,7 +191,7 @@ class Monitor:
     def contributions(self) -> list[tuple[int, str, Contribution]]:
         """How the members are that are seen here, each with its site and sub."""
         found = ((entry, _contribution(entry)) for entry in self.board.all())
-        return [(entry.site_id, entry.sub, mine) for entry, mine in found if mine]
+        return [(*entry.place, mine) for entry, mine in found if mine]
 
     def seen_by(self, handler: "Handler", sub: str, others: Iterable[Contribution] | None = None) -> Presence | None:
         """How a connection's member sees another; None where that one looks gone.
@@ -229,9 +231,9 @@ class Monitor:
         for sub in handler.watching or ():
             if self._digest(handler, sub) != told.get(sub, digest(None)):
                 news[sub] = self.seen_by(handler, sub) or _gone_now()
-        me = self.board.entry(handler.caller.id)
+        me = self._entry(handler)
         if me and "" in told and self._own_digest(handler) != told[""]:
-            news[me.sub] = me.own()
+            news[me.caller.sub] = me.own()
         if news:
             self._tell(handler, news)
 
@@ -239,7 +241,7 @@ class Monitor:
         return digest(self.seen_by(handler, sub))
 
     def _own_digest(self, handler: "Handler") -> str:
-        me = self.board.entry(handler.caller.id)
+        me = self._entry(handler)
         return digest(me.own() if me else None)
 
     # telling
@@ -324,7 +326,7 @@ def _contribution(entry: Entry) -> Contribution | None:
     """What this node contributes to how a member is seen."""
     if not entry.visible:
         return None
-    return Contribution(entry.rank, entry.shown, entry.choice.status, entry.since, entry.member)
+    return Contribution(entry.rank, entry.shown, entry.choice.status, entry.since, entry.caller.id)
 
 
 def _by_site(members: list[int]) -> dict[int, list[int]]:

@@ -22,6 +22,7 @@ from im.nodes import link as links
 from im.nodes import names
 from im.nodes.directory import Unreachable
 from im.notes import Note
+from presence.board import Place
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -36,8 +37,6 @@ FOUND_S = 0.2
 AGAIN_BEATS = 3
 """Within how many beats a node that is alive has registered again with a directory that was lost."""
 CHUNK = 1_000
-
-Place = tuple[int, str]
 
 
 class Contribution(msgspec.Struct, array_like=True, frozen=True):

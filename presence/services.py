@@ -7,14 +7,15 @@ from django.db.models import Q
 from im import database, notes
 from im.dispatch import at_once, stored
 from im.errors import Refusal
-from im.events import Choice, Presence, PresenceOk
+from im.events import Presence, PresenceOk, choice
 from im.models import Block, Member
 from im.nodes import names
 from im.notes import Note
 from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch, Show
 from im.visitor import Visitor
+from presence.board import Place
 from presence.monitor import digest, of
-from presence.nodes import Contributions, Place
+from presence.nodes import Contributions
 
 if TYPE_CHECKING:
     from im.caller import Caller
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
 def set_presence(tx: "Transaction", caller: "Caller", origin: "Handler", frame: PresenceSet) -> None:
     """Keeps the member's choice and shows it to others and to its own pages."""
     Member.objects.filter(site=caller.site_id, id=caller.id).update(show=frame.show, status=frame.status)
-    tx.note(Note("choice", (caller.id, frame.show, frame.status), (names.member(caller.id),)))
+    choice = (caller.site_id, caller.sub, frame.show, frame.status)
+    tx.note(Note("choice", choice, (names.member(caller.id),)))
 
 
 @notes.on("choice")
-def _chosen(node: "Node", member: int, show: Show, status: str) -> None:
-    of(node).choose(member, Choice(show=show, status=status))
+def _chosen(node: "Node", site_id: int, sub: str, show: Show, status: str) -> None:
+    of(node).choose((site_id, sub), choice(show, status))
 
 
 @at_once(PresenceIdle)

@@ -280,7 +280,7 @@ async def test_who_changes_from_one_node_to_another_was_never_offline(site: Site
     (again,) = await seats(site, ("ann", two[1]))
     await eventually(lambda: not two[0].feeds)
     board = one_board(two[0])
-    await eventually(lambda: board.entry(ann.handler.caller.id) is None)
+    await eventually(lambda: board.find(ann.handler.caller.site_id, "ann") is None)
     assert shows(watcher, "ann") == []
     assert (await again.ask("ping"))["type"] == "ok"
 
@@ -291,7 +291,7 @@ async def test_a_member_idles_only_when_its_pages_at_all_nodes_do(site: Site, cl
     watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
     await watching(watcher, "ann", "online")
     await ann.ask("presence.idle", on=True)
-    await eventually(lambda: one_board(here).entry(ann.handler.caller.id).shown == "away")
+    await eventually(lambda: one_board(here).find(ann.handler.caller.site_id, "ann").shown == "away")
     assert shows(watcher, "ann") == []
     await phone.ask("presence.idle", on=True)
     await eventually(lambda: shows(watcher, "ann") == ["away"])
