@@ -100,6 +100,16 @@ def touched(site_id: int, version: int, among: Set[int]) -> Touched:
     return Touched(sorted(found & among), reshaped, blocks)
 
 
+def concerned(site_id: int, version: int, among: Set[int]) -> set[int]:
+    """Which of a few members, all of whom begin at `version`, have missed anything. To be called inside a snapshot."""
+    mine = Participant.objects.filter(Q(left=0) | Q(left__gt=version), site=site_id, member__in=among)
+    own = Member.objects.filter(Q(tabs_version__gt=version) | Q(lists_version__gt=version), site=site_id, id__in=among)
+    return {
+        *mine.filter(conversation__version__gt=version).values_list("member", flat=True).distinct(),
+        *own.values_list("id", flat=True),
+    }
+
+
 def batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:
     """The ids in lists of at most `size`."""
     rest = iter(ids)

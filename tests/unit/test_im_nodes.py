@@ -10,7 +10,7 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from avchat.tenants.models import Site
-from im import blocks, database, feed, hello, sessions
+from im import blocks, database, feed, reception, sessions
 from im import handler as handler_module
 from im.caller import Caller
 from im.errors import Refusal
@@ -188,15 +188,15 @@ async def test_who_is_still_being_let_in_when_a_node_begins_with_a_site_misses_n
 ) -> None:
     here, there = two
     (bob,) = await seats(site, ("bob", there))
-    read_state, stop = hello._state, Stop()
+    read_states, stop = reception._states, Stop()
 
-    def slow(caller: Caller, *args: Any) -> Any:
-        state = read_state(caller, *args)
-        if caller.sub == "ann":
+    def slow(site_id: int, asked: list[reception.Wanted]) -> Any:
+        states = read_states(site_id, asked)
+        if asked[0].caller.sub == "ann":
             stop.wait()
-        return state
+        return states
 
-    monkeypatch.setattr(hello, "_state", slow)
+    monkeypatch.setattr(reception, "_states", slow)
     ann = Desk(here, site, "ann")
     coming = asyncio.create_task(ann.sit())
     await stop.reached()
