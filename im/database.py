@@ -6,7 +6,7 @@ closed; the event loop itself never touches the database.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Generic, ParamSpec, TypeVar
@@ -63,11 +63,10 @@ class Batch(Generic[Q, R]):
     """Questions that are answered together: those that come while others are answered make the next batch.
 
     Args:
-        answer: runs in a reader thread (twice, where the database fails it). Gives for each question, in order, what
-            it is answered with, or what is raised.
+        answer: gives for each question, in order, what it is answered with, or what is raised.
     """
 
-    def __init__(self, answer: Callable[[list[Q]], list[R | Exception]]) -> None:
+    def __init__(self, answer: Callable[[list[Q]], Awaitable[list[R | Exception]]]) -> None:
         self._answer = answer
         self._waiting: list[tuple[Q, asyncio.Future[R]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,7 +96,7 @@ class Batch(Generic[Q, R]):
 
     async def _answers(self, questions: list[Q]) -> list[R | Exception]:
         try:
-            return await read(self._answer, questions)
+            return await self._answer(questions)
         except (OperationalError, InterfaceError) as error:
             return [error] * len(questions)
         except Exception as error:

@@ -84,7 +84,7 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         with contextlib.suppress(OutOfDate):
             entered = await _enter(node, site, proof.member, port, frame.resume, proof.claims)
     if entered is None:
-        member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
+        member = await reception.of(node).members.ask(proof)
         entered = await _enter(node, site, member, port, frame.resume, None)
     handler, state, known = entered
     _note(site, origin, proof.claims)
@@ -148,10 +148,6 @@ def told_limits(site: SiteInfo) -> dict[str, int]:
     if site.limited:
         told |= {"sends_per_second": int(limits.SENDS_PER_SECOND), "burst": limits.SEND_BURST}
     return told
-
-
-def _enroll(site: SiteInfo, claims: tokens.Claims, tx: object) -> Member:
-    return members.enroll(tx, site.id, claims)  # type: ignore[arg-type]
 
 
 def _note(site: SiteInfo, origin: str | None, claims: tokens.Claims) -> None:

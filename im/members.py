@@ -93,24 +93,34 @@ def forget(site_id: int, subs: Iterable[str]) -> None:
     _shelf.forget([_name(site_id, sub) for sub in subs])
 
 
-def enroll(tx: Transaction, site_id: int, claims: Claims) -> Member:
-    """Makes or updates the member that a token describes."""
-    profile = _profile(claims)
-    member, created = Member.objects.get_or_create(
-        site_id=site_id, sub=claims.sub, defaults={**profile, "sort": folded(claims.name), "created": tx.now}
+def enroll(tx: Transaction, site_id: int, described: Iterable[Claims]) -> dict[str, Member]:
+    """Makes or updates the members that tokens describe; of two about the same member, the last counts.
+
+    The site is locked, so that nobody else makes them meanwhile. Answers them by sub.
+    """
+    wanted = {claims.sub: claims for claims in described}
+    known = {member.sub: member for member in Member.objects.filter(site=site_id, sub__in=wanted)}
+    new = (
+        Member(site_id=site_id, sub=sub, sort=folded(claims.name), created=tx.now, **_profile(claims))
+        for sub, claims in wanted.items()
+        if sub not in known
     )
-    if created or member.name != claims.name:
-        MemberWord.objects.filter(site=site_id, member=member).delete()
-        MemberWord.objects.bulk_create(
-            MemberWord(site_id=site_id, word=word, member=member) for word in dict.fromkeys(words(claims.name))
-        )
-    if not created:
+    made = Member.objects.bulk_create(new)
+    renamed = [member for sub, member in known.items() if member.name != wanted[sub].name]
+    for sub, member in known.items():
+        profile = _profile(wanted[sub]) | {"sort": folded(wanted[sub].name)}
         for name, value in profile.items():
             setattr(member, name, value)
-        member.sort = folded(claims.name)
-        member.save(update_fields=[*profile, "sort"])
-        forget(site_id, [claims.sub])
-    return member
+        member.save(update_fields=profile)
+    if renamed:
+        MemberWord.objects.filter(site=site_id, member__in=renamed).delete()
+    MemberWord.objects.bulk_create(
+        MemberWord(site_id=site_id, word=word, member=member)
+        for member in (*made, *renamed)
+        for word in dict.fromkeys(words(member.name))
+    )
+    forget(site_id, known)
+    return known | {member.sub: member for member in made}
 
 
 def resolve(site_id: int, subs: Iterable[str]) -> dict[int, str]:

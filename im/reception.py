@@ -7,6 +7,7 @@ snapshot, with a query of each kind.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
@@ -18,9 +19,10 @@ from im.caller import Caller
 from im.errors import Refusal
 from im.models import Member
 from im.protocol import Hello
-from im.transaction import Blocks
+from im.transaction import Blocks, Transaction
 
 if TYPE_CHECKING:
+    from im.journal import Journal
     from im.node import Node
 
 
@@ -62,11 +64,29 @@ class State(NamedTuple):
 
 
 class Reception:
-    """One node's. `proofs` may refuse; `states` may be `OutOfDate`."""
+    """One node's. `proofs` and `members` may be refused; `states` may be `OutOfDate`."""
 
-    def __init__(self) -> None:
-        self.proofs = database.Batch(_prove)
-        self.states = database.Batch(_look)
+    def __init__(self, journal: "Journal") -> None:
+        self._journal = journal
+        self.proofs: database.Batch[tuple[Hello, str | None], Proof] = database.Batch(
+            lambda asked: database.read(_prove, asked)
+        )
+        self.members = database.Batch(self._enroll)
+        self.states: database.Batch[Wanted, State] = database.Batch(lambda asked: database.read(_look, asked))
+
+    async def _enroll(self, asked: list[Proof]) -> list[Member | Exception]:
+        """The members who are not yet as their tokens say, stored as they say."""
+        by_site: dict[int, list[tokens.Claims]] = defaultdict(list)
+        for proof in asked:
+            by_site[proof.site.id].append(proof.claims)
+        found: dict[int, dict[str, Member] | Refusal] = {}
+        for site_id, described in by_site.items():
+            try:
+                found[site_id] = await self._journal.write(site_id, partial(_enroll, site_id, described))
+            except Refusal as refusal:
+                found[site_id] = refusal
+        told = ((found[proof.site.id], proof.claims.sub) for proof in asked)
+        return [members if isinstance(members, Refusal) else members[sub] for members, sub in told]
 
 
 def of(node: "Node") -> Reception:
@@ -77,7 +97,11 @@ def of(node: "Node") -> Reception:
 
 @hooks.started.append
 def _start(node: "Node") -> None:
-    node.parts[Reception] = Reception()
+    node.parts[Reception] = Reception(node.journal)
+
+
+def _enroll(site_id: int, described: list[tokens.Claims], tx: "Transaction") -> dict[str, Member]:
+    return members.enroll(tx, site_id, described)
 
 
 def _prove(asked: list[tuple[Hello, str | None]]) -> list[Proof | Exception]:

@@ -1,7 +1,6 @@
 """Reading from the event loop: questions that are answered together."""
 
 import asyncio
-import threading
 
 import pytest
 from django.db import OperationalError
@@ -15,12 +14,12 @@ class Desk:
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
-        self.open = threading.Event()
+        self.open = asyncio.Event()
         self.fault: Exception | None = None
 
-    def answer(self, numbers: list[int]) -> list[int | Exception]:
+    async def answer(self, numbers: list[int]) -> list[int | Exception]:
         self.asked.append(numbers)
-        self.open.wait()
+        await self.open.wait()
         if self.fault is not None:
             raise self.fault
         if 13 in numbers:

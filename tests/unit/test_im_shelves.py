@@ -50,7 +50,7 @@ async def renamed(desk: Desk, name: str) -> None:
         return tokens.verify(info.key, tokens.mint(info, desk.sub, name))
 
     said = await database.read(claims)
-    await desk.node.journal.write(desk.site.pk, lambda tx: members.enroll(tx, desk.site.pk, said))
+    await desk.node.journal.write(desk.site.pk, lambda tx: members.enroll(tx, desk.site.pk, [said]))
 
 
 async def act(dice: random.Random, desks: list[Desk], rooms: list[str]) -> None:
