@@ -116,6 +116,8 @@ class Feed:
         # Who comes while this is being read may have read the site's state before, and miss as much as the others.
         while (present := self._present() - told) or reached is None:
             missed = await database.read(_missed, self._site_id, begin, present)
+            changed = [handler for member in missed.changes for handler in self._node.router.handlers(member)]
+            await self._node.sessions.recall(changed)
             if self.version is None:
                 return
             self._catch_up(missed)
@@ -148,7 +150,7 @@ def _write(handler: "Handler", changes: list[replay.Change] | None, own: set[int
             handler.node.sessions.ended(handler.session)
         return
     for version, data in changes:
-        if version in own:
+        if version in own or version in handler.own:
             handler.skip(version)
         else:
             handler.deliver(version, data)

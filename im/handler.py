@@ -281,6 +281,10 @@ class Handler:
         self.session, self.own = id, set()
         self.version, self.held = version, None
 
+    def recall(self, own: set[int]) -> None:
+        """A session's record tells which versions it made itself, at whatever node."""
+        self.own = {version for version in self.own | own if version > self.version}
+
     async def attach(self, port: Port, version: int | None = None) -> None:
         """Gives a session a port, which begins with all changes since `version` (or since the last port ended).
 
@@ -301,7 +305,7 @@ class Handler:
         # Another port may have taken this one's place, and be further.
         if self.port is port:
             self.version = begin
-            self.own = {own for own in self.own if own > self.version}
+            self.recall(NONE)
             self.release(changes, up_to)
 
     def detach(self) -> None:

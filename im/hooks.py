@@ -3,7 +3,7 @@
 The messenger calls; presence and calls listen. A hook is a plain function of the event loop.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ arrived: list[Callable[["Handler", "Choice"], None]] = []
 detached: list[Callable[["Handler"], None]] = []
 """An HTTP session's events are no longer being read; another node may go on with it."""
 
-moved: list[Callable[["Handler", list[str]], Awaitable[None]]] = []
-"""An HTTP session has come here from another node; with the members that it watches."""
+wished: list[Callable[["Handler", bool, Mapping[str, str]], Awaitable[None]]] = []
+"""All that an HTTP session at home here wishes now: whether it idles, whom it watches (each with how it was told)."""
 
 attached: list[Callable[["Handler"], None]] = []
 """An HTTP session's events are being read again, after a pause in which only what is stored was kept."""

@@ -7,7 +7,7 @@ timer wheel; no connection has a timer of its own here.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -211,11 +211,19 @@ class Monitor:
 
     # sessions between two reads
 
-    async def moved(self, handler: "Handler", watching: list[str]) -> None:
-        """A session has come from another node: it goes on watching."""
-        told, handler.told = handler.told, None
-        await self.watch(handler, watching)
-        handler.told = told
+    async def wished(self, handler: "Handler", idle: bool, watching: Mapping[str, str]) -> None:
+        """A session's frames, wherever they were answered, wish this and no more: what has changed since is told."""
+        before = handler.watching or set()
+        self.unwatch(handler, before - watching.keys())
+        if idle != handler.idle:
+            self.idle(handler, idle)
+        told = {sub: how for sub, how in (handler.told or {}).items() if not sub or sub in watching}
+        fresh = {sub: how for sub, how in watching.items() if sub not in before}
+        await self.watch(handler, fresh)
+        if handler.port is None:
+            handler.told = {**(handler.told or {}), **fresh, **told}
+        else:
+            self._tell_news(handler, fresh)
 
     def detached(self, handler: "Handler") -> None:
         """A session is no longer read: remembers how those were that it watches, and the member itself."""
@@ -225,9 +233,13 @@ class Monitor:
     def attached(self, handler: "Handler") -> None:
         """A session is read again: what has changed since is told as it is now."""
         told, handler.told = handler.told or {}, None
+        self._tell_news(handler, {sub: digest(None) for sub in handler.watching or ()} | told)
+
+    def _tell_news(self, handler: "Handler", told: Mapping[str, str]) -> None:
+        """Tells a session how those are who have changed since it was told; the member itself stands there as ""."""
         news = {}
-        for sub in handler.watching or ():
-            if self._digest(handler, sub) != told.get(sub, digest(None)):
+        for sub, how in told.items():
+            if sub in (handler.watching or ()) and self._digest(handler, sub) != how:
                 news[sub] = self.seen_by(handler, sub) or _gone_now()
         me = self.board.entry(handler.caller.id)
         if me and "" in told and self._own_digest(handler) != told[""]:
@@ -310,7 +322,7 @@ def _start(node: "Node") -> None:
 
 hooks.started.append(_start)
 hooks.arrived.append(lambda handler, choice: of(handler.node).arrived(handler, choice))
-hooks.moved.append(lambda handler, watching: of(handler.node).moved(handler, watching))
+hooks.wished.append(lambda handler, *wishes: of(handler.node).wished(handler, *wishes))
 hooks.detached.append(lambda handler: of(handler.node).detached(handler))
 hooks.attached.append(lambda handler: of(handler.node).attached(handler))
 hooks.departed.append(lambda handler: of(handler.node).departed(handler))

@@ -42,13 +42,7 @@ def set_idle(handler: "Handler", frame: PresenceIdle) -> None:
         handler.idle = frame.on
     else:
         of(handler.node).idle(handler, frame.on)
-    handler.node.sessions.wish(handler, "idle", frame.on)
-
-
-@notes.on("session.idle")
-def _idle_at_home(node: "Node", id: str, on: bool) -> None:
-    if handler := node.sessions.here(id):
-        of(node).idle(handler, on)
+    handler.node.sessions.wishes.keep(handler, idle=frame.on)
 
 
 @at_once(PresenceWatch)
@@ -75,16 +69,8 @@ async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
         away = Presence(show="offline", status="", since=seen.get(sub, 0))
         theirs = others[site_id, sub].values() if (site_id, sub) in others else None
         presence[sub] = monitor.seen_by(handler, sub, theirs) or away
-    if isinstance(handler, Visitor):
-        handler.told = {**(handler.told or {}), **{sub: digest(presence[sub]) for sub in subs}}
-    handler.node.sessions.wish(handler, "watch", list(subs))
+    handler.node.sessions.wishes.keep(handler, watching={sub: digest(seen) for sub, seen in presence.items()})
     return PresenceOk(presence=presence)
-
-
-@notes.on("session.watch")
-def _watch_at_home(node: "Node", id: str, subs: list[str]) -> None:
-    if handler := node.sessions.here(id):
-        node.spawn(of(node).watch(handler, subs))
 
 
 @at_once(PresenceUnwatch)
@@ -94,13 +80,7 @@ def unwatch(handler: "Handler", frame: PresenceUnwatch) -> None:
         handler.watching = (handler.watching or set()) - set(frame.members)
     else:
         of(handler.node).unwatch(handler, frame.members)
-    handler.node.sessions.wish(handler, "unwatch", frame.members)
-
-
-@notes.on("session.unwatch")
-def _unwatch_at_home(node: "Node", id: str, subs: list[str]) -> None:
-    if handler := node.sessions.here(id):
-        of(node).unwatch(handler, subs)
+    handler.node.sessions.wishes.keep(handler, watching=dict.fromkeys(frame.members))
 
 
 def _seen(site_id: int, viewer: int, subs: list[str]) -> dict[str, int]:

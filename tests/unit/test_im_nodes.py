@@ -611,6 +611,191 @@ async def test_a_session_on_its_way_to_another_node_still_answers_frames_where_i
     assert (await desk.ask("ping"))["type"] == "ok"
 
 
+async def test_what_is_watched_no_more_while_a_session_goes_from_node_to_node_is_not_told_there(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = await cluster.grow(3)
+    id, desk = await begin(site, nodes[0], "bob")
+    ann, cid = await seats(site, ("ann", nodes[0]), ("cid", nodes[0]))
+    await desk.ask("presence.watch", members=["ann", "cid"])
+    await nodes[0].sessions.settled()
+    put, stopped, go = nodes[1].sessions.records.put, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any, **how: Any) -> Any:
+        stopped.set()
+        await go.wait()
+        return await put(*args, **how)
+
+    # It has not written itself down yet: who is told of the wish is the old home.
+    monkeypatch.setattr(nodes[1].sessions.records, "put", slow)
+    stream = Reader()
+    attaching = asyncio.create_task(nodes[1].sessions.attach(id, stream, None))
+    await stopped.wait()
+    desk.handler = await nodes[2].sessions.find(id)
+    await desk.ask("presence.unwatch", members=["ann"])
+    await desk.ask("presence.idle", on=True)
+    await nodes[2].sessions.settled()
+    go.set()
+    handler, _ = await attaching
+    assert (handler.watching, handler.idle) == ({"cid"}, True)
+    await ann.ask("presence.set", show="away", status="")
+    await cid.ask("presence.set", show="away", status="")
+    await eventually(lambda: stream.frames)
+    assert [set(frame["members"]) for frame in stream.frames] == [{"cid"}]
+
+
+async def test_what_frames_at_other_nodes_wish_holds_whatever_becomes_of_the_notes(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "RENEW_S", 0.1)
+    nodes = await cluster.grow(3)
+    id, desk = await begin(site, nodes[0], "bob")
+    ann, cid, dan = await seats(site, *((sub, nodes[0]) for sub in ("ann", "cid", "dan")))
+    for node in nodes[1:]:
+        monkeypatch.setattr(node.links[0], "note_to", lambda *args: None)
+    stream = Reader()
+    handler, _ = await nodes[0].sessions.attach(id, stream, None)
+    # At once, so that each knows of the session what it was before the others.
+    asked = [await node.sessions.find(id) for node in nodes[1:]]
+    for desk.handler, subs in zip(asked, (["ann", "cid"], ["dan"]), strict=True):
+        await desk.ask("presence.watch", members=subs)
+    await eventually(lambda: handler.watching == {"ann", "cid", "dan"})
+    desk.handler = asked[0]
+    await desk.ask("presence.unwatch", members=["cid"])
+    await eventually(lambda: handler.watching == {"ann", "dan"})
+    for each in (ann, cid, dan):
+        await each.ask("presence.set", show="away", status="")
+    await eventually(lambda: {sub for frame in stream.frames for sub in frame["members"]} == {"ann", "dan"})
+
+
+async def test_what_changes_before_the_home_knows_that_it_is_watched_is_told(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    desk.handler = await there.sessions.find(id)
+    with monkeypatch.context() as lost:
+        lost.setattr(there.links[0], "note_to", lambda *args: None)
+        await eventually(lambda: sees(desk, "ann", "online"))
+        await there.sessions.settled()
+    await ann.ask("presence.set", show="away", status="")
+    assert [frame["members"]["ann"]["show"] for frame in (await read(here, id)).frames] == ["away"]
+    assert (await read(here, id)).frames == []
+
+
+async def test_a_read_at_a_node_that_just_lets_the_session_go_is_told_to_try_again(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, _ = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    first, again, elsewhere = Reader(), Reader(), Reader()
+    await here.sessions.attach(id, first, None)
+    changes_since, stop = handler_module._changes_since, Stop()
+
+    def slow(*args: Any) -> Any:
+        if not stop.passed:
+            stop.passed = True
+            stop.wait()
+        return changes_since(*args)
+
+    monkeypatch.setattr(handler_module, "_changes_since", slow)
+    asking = asyncio.create_task(here.sessions.attach(id, again, None))
+    await stop.reached()
+    await there.sessions.attach(id, elsewhere, None)
+    stop.go()
+    with pytest.raises(Refusal) as refused:
+        await asking
+    assert refused.value.code == "unavailable"
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    await eventually(lambda: elsewhere.said() == ["one"])
+    assert first.said() == again.said() == []
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_a_session_that_ended_stays_so_whatever_its_home_hears_of_it(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, reading: bool
+) -> None:
+    monkeypatch.setattr(sessions, "RENEW_S", 0.1)
+    here, there = two
+    id, desk = await begin(site, here, "bob")
+    stream = Reader()
+    handler = desk.handler
+    if reading:
+        handler, _ = await here.sessions.attach(id, stream, None)
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    await there.sessions.end(await there.sessions.find(id))
+    if reading:
+        await eventually(lambda: stream.over)
+    else:
+        here.sessions.keep(handler)
+        with pytest.raises(Refusal, match="no such session"):
+            await read(here, id)
+    assert handler.gone
+    for node in two:
+        with pytest.raises(Refusal, match="no such session"):
+            await node.sessions.find(id)
+        with pytest.raises(Refusal, match="no such session"):
+            await read(node, id)
+
+
+async def test_a_session_that_ended_stays_so_when_redis_begins_anew(
+    site: Site, cluster: Cluster, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = await cluster.grow(2)
+    if not isinstance(here.links[0].directory, RedisDirectory):
+        return
+    id, desk = await begin(site, here, "bob")
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    await there.sessions.end(await there.sessions.find(id))
+    redis.kill()
+    await asyncio.to_thread(redis.start)
+    await eventually(lambda: desk.handler.gone)
+    for node in (here, there):
+        with pytest.raises(Refusal, match="no such session"):
+            await eventually(lambda node=node: _still(node, id))
+
+
+async def test_a_session_that_nobody_reads_any_more_at_its_old_home_does_not_end(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, _ = await begin(site, here, "bob")
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    assert (await read(there, id)).frames == []
+    here.sessions._expire(id)
+    await here.sessions.settled()
+    assert here.sessions.here(id) is None
+    assert (await read(there, id)).frames == []
+    assert (await read(here, id)).frames == []
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_a_session_does_not_hear_its_own_messages_when_the_bus_loses_them(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, reading: bool
+) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "ann")
+    (bob,) = await seats(site, ("bob", here))
+    stream = Reader()
+    if reading:
+        await here.sessions.attach(id, stream, None)
+    monkeypatch.setattr(there.links[0], "publish", lambda commit: None)
+    desk.handler = await there.sessions.find(id)
+    await desk.ask("message.send", to={"member": "bob"}, body="mine", key="1")
+    await there.sessions.settled()
+    if not reading:
+        # Before the node has found out what it missed.
+        stream = await read(here, id)
+    await eventually(lambda: bodies(bob) == ["mine"])
+    assert stream.said() == []
+    await bob.ask("message.send", to={"member": "ann"}, body="heard", key="1")
+    if not reading:
+        stream = await read(here, id)
+    await eventually(lambda: stream.said() == ["heard"])
+
+
 async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
     here, there = two
     id, _ = await begin(site, here, "bob")
@@ -642,7 +827,7 @@ async def test_a_node_with_many_sessions_asks_for_all_of_them_at_once_and_stays_
     for _ in range(100):
         for _, desk in begun:
             here.sessions.keep(desk.handler)
-    asked = await asyncio.gather(*(here.sessions._record(id) for _ in range(100) for id, _ in begun))
+    asked = await asyncio.gather(*(here.sessions.records.read(id) for _ in range(100) for id, _ in begun))
     await here.sessions.settled()
     assert len(asked) == 300
     assert lost == []
