@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from im import blocks, database, replay, rosters
+from im import database, notes, replay, rosters
 from im.commit import Commit, guarded
 from im.transaction import Blocks, read_blocks
 
@@ -83,6 +83,8 @@ class Feed:
                 self.expect(commit.last)
                 return
             self.version = commit.last
+            for note in commit.notes:
+                guarded(self._node.hear, note)
             for event in commit.events:
                 guarded(self._node.router.route, event)
 
@@ -134,8 +136,10 @@ class Feed:
         made = [event for commit in self._held.values() for event in commit.events]
         for key in missed.reshaped:
             rosters.forget(key)
-        for member, known in missed.blocks.items():
-            blocks.update(member, known)
+        if missed.blocks:
+            guarded(self._node.blocks.update, missed.blocks_version, missed.blocks)
+        for choice in missed.choices:
+            guarded(notes.hear, self._node, "choice", choice)
         for member, changes in missed.changes.items():
             for handler in self._node.router.handlers(member):
                 own = {event.version for event in made if event.is_from(handler)}
@@ -160,7 +164,9 @@ class _Missed(NamedTuple):
     version: int
     changes: dict[int, list[replay.Change] | None]
     reshaped: list[str]
+    blocks_version: int
     blocks: dict[int, Blocks]
+    choices: list[tuple[int, int, str, str]]
 
 
 def _missed(site_id: int, begin: int, present: Iterable[int]) -> _Missed:
@@ -174,4 +180,5 @@ def _missed(site_id: int, begin: int, present: Iterable[int]) -> _Missed:
             except replay.TooMuch:
                 changes[member] = None
         known = read_blocks(site_id, list(present)) if touched.blocks else {}
-        return _Missed(position.version, changes, touched.reshaped, known)
+        choices = replay.choices(touched.members, begin)
+        return _Missed(position.version, changes, touched.reshaped, position.blocks, known, choices)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from im import blocks, database, dispatch, limits, replay
+from im import database, dispatch, limits, replay
 from im.caller import Caller
 from im.errors import CLOSE_BAD_FRAMES, CLOSE_FLOODING, CLOSE_REPLACED, CLOSE_TOO_LARGE, Refusal, encode
 from im.events import Ok
@@ -199,7 +199,7 @@ class Handler:
 
     def apart(self, other: int) -> bool:
         """True where its member and another have nothing to do with each other, because one has blocked the other."""
-        return blocks.apart(self.caller.id, other)
+        return self.node.blocks.apart(self.caller.id, other)
 
     def leave(self) -> None:
         """The connection is gone: frames that still wait take no effect, and nothing is written any more."""

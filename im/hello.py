@@ -11,18 +11,17 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from msgspec import UNSET, structs
 
 from avchat.tenants import directory, services, tokens
 from avchat.tenants.directory import SiteInfo
-from im import blocks, cursor, database, events, limits, members, protocol, replay, shelves
+from im import cursor, database, events, limits, members, protocol, replay, shelves
+from im.blocks import Known
 from im.caller import Caller
 from im.errors import Refusal
 from im.handler import Handler, Port
 from im.models import Member
 from im.protocol import Hello
-from im.transaction import Blocks
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -59,8 +58,8 @@ class _State(NamedTuple):
     position: replay.Position
     member: members.Profile
     tabs: list[protocol.Tab]
-    choice: events.Choice
-    blocks: Blocks
+    chosen: members.Chosen
+    blocks: Known
     unread: dict[str, int]
     resumed: bool | None
     changes: list[replay.Change]
@@ -119,12 +118,12 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         tabs=state.tabs,
         unread=state.unread,
         limits=told_limits(site),
-        presence=state.choice,
+        presence=state.chosen.choice,
         site={"name": site.name},
         token=proof.token or UNSET,
         resumed=UNSET if state.resumed is None else state.resumed,
     )
-    node.arrive(handler, state.position.version, state.choice, known)
+    node.arrive(handler, state.position.version, state.chosen, known)
     return Welcome(handler, reply, state.changes, state.position.version)
 
 
@@ -135,16 +134,16 @@ async def _enter(
     port: Port | None,
     resume: str | None,
     claims: tokens.Claims | None,
-) -> tuple[Handler, _State, Blocks]:
+) -> tuple[Handler, _State, Known]:
     """Registers a member's connection and reads its state. With `claims`, the member has to be stored as they say."""
     handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
     try:
         # What is stored from now on is told to this node by the others, too.
         await node.link(site.id).settled()
         while True:
-            seen = blocks.changes()
+            seen = node.blocks.changes
             state = await database.read(_state, handler.caller, resume, claims)
-            known = await blocks.settled(seen, handler.caller, state.blocks)
+            known = await node.blocks.settled(seen, handler.caller, state.blocks)
             # Meanwhile another connection's hello may have had the feed begin with what is not in this state yet.
             if state.position.version >= node.feeds[site.id].begun:
                 break
@@ -214,8 +213,8 @@ def _state(caller: Caller, resume: str | None, claims: tokens.Claims | None) -> 
             position,
             members.profile(row),
             replay.tabs_of(row),
-            msgspec.convert(row, events.Choice, from_attributes=True),
-            shelves.blocks(caller.site_id, caller.id, position.epoch, position.blocks),
+            members.chosen(row),
+            Known(position.blocks, shelves.blocks(caller.site_id, caller.id, position.epoch, position.blocks)),
             shelves.unread(caller.site_id, caller.id, position.epoch),
             resumed,
             changes,

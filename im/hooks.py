@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from im.events import Choice
     from im.handler import Handler
+    from im.members import Chosen
     from im.node import Node
     from im.nodes.link import Link
 
 started: list[Callable[["Node"], None]] = []
 """The node begins its work."""
 
-arrived: list[Callable[["Handler", "Choice"], None]] = []
+arrived: list[Callable[["Handler", "Chosen"], None]] = []
 """A connection was let in; with the member's stored choice of presence."""
 
 detached: list[Callable[["Handler"], None]] = []

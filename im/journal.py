@@ -19,7 +19,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
@@ -65,7 +65,6 @@ class Outcome(NamedTuple):
 
     result: Any
     commit: Commit | None = None
-    notes: Sequence[Note] = ()
 
 
 class Attempt(NamedTuple):
@@ -80,9 +79,9 @@ class Attempt(NamedTuple):
 class Journal:
     """Stores writes, and publishes what was stored: the notes before the answer, the commit after it."""
 
-    def __init__(self, publish: Callable[[Commit], None], note: Callable[[int, Note], None]) -> None:
+    def __init__(self, publish: Callable[[Commit], None], hear: Callable[[Note], None]) -> None:
         self._publish = publish
-        self._note = note
+        self._hear = hear
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._id = new_id()
@@ -203,8 +202,8 @@ class Journal:
             for write in batch:
                 base = tx.version(write.site_id)
                 result = _result(write, tx)
-                commit = Commit(write.site_id, base, tx.version(write.site_id), tx.events)
-                outcome.append(Outcome(result, commit, tx.notes))
+                commit = Commit(write.site_id, base, tx.version(write.site_id), tx.events, tx.notes)
+                outcome.append(Outcome(result, commit))
                 tx.events, tx.notes = [], []
             tx.finish()
             self._doubt = attempt
@@ -227,9 +226,9 @@ class Journal:
         return attempt if mark and attempt and mark.batch == attempt.number else None
 
     def _tell(self, batch: list[Write], outcome: list[Outcome]) -> None:
-        for write, (result, commit, notes) in zip(batch, outcome, strict=True):
-            for note in notes:
-                guarded(self._note, write.site_id, note)
+        for write, (result, commit) in zip(batch, outcome, strict=True):
+            for note in commit.notes if commit is not None else ():
+                guarded(self._hear, note)
             guarded(write.done, result)
             if commit is not None and commit.last > commit.base:
                 guarded(self._publish, commit)

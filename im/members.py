@@ -6,6 +6,7 @@ Profiles are kept in memcached. Whoever changes one otherwise than by `enroll` h
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from msgspec import UNSET, Struct
 
@@ -57,6 +58,18 @@ def words(text: str) -> list[str]:
 def entry(sub: str, name: str, avatar: str, role: str, url: str = "") -> events.Member:
     """A member as others see it."""
     return events.Member(id=sub, name=name, avatar=avatar or None, role=role, url=url or UNSET)
+
+
+class Chosen(NamedTuple):
+    """A member's stored choice of presence, and the version of the change that made it; 0 for that of a new member."""
+
+    choice: events.Choice
+    version: int
+
+
+def chosen(member: Member) -> Chosen:
+    """The choice of a member as stored."""
+    return Chosen(events.Choice(show=member.show, status=member.status), member.choice_version)  # type: ignore[arg-type]
 
 
 def find(site: SiteInfo, claims: Claims) -> Profile | None:

@@ -16,13 +16,15 @@ from zlib import crc32
 
 from django.conf import settings
 
-from im import blocks, database, hooks, notes, rosters
+from im import database, hooks, notes, rosters
+from im.blocks import BlocksHere, Known
 from im.commit import Commit
 from im.errors import CLOSE_RESTART, encode
-from im.events import Choice, Closing
+from im.events import Closing
 from im.feed import Feed
 from im.handler import Handler
 from im.journal import Journal
+from im.members import Chosen
 from im.models import SiteVersion
 from im.nodes import layers, names
 from im.nodes.link import Link
@@ -30,7 +32,6 @@ from im.notes import Note
 from im.rates import Rates
 from im.router import Present, Router
 from im.sessions import Sessions
-from im.transaction import Blocks
 from im.wheel import Wheel
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,9 @@ class Node:
         self.loop = asyncio.get_running_loop()
         self.id = f"{settings.NODE_NAME}-{secrets.token_urlsafe(6)}"
         self.router = Router()
-        self.journal = Journal(self.publish, self.note)
+        self.journal = Journal(self.publish, self.hear)
         self.wheel = Wheel()
+        self.blocks = BlocksHere(self)
         self.feeds: dict[int, Feed] = {}
         self.sessions = Sessions(self)
         self.draining = False
@@ -109,10 +111,9 @@ class Node:
                 for link in self.links:
                     await link.found.wait()
 
-    def note(self, site_id: int, note: Note) -> None:
-        """Has a note of a site heard here, and where it is wanted."""
+    def hear(self, note: Note) -> None:
+        """Has a note take effect here."""
         notes.hear(self, note.kind, note.args)
-        self.link(site_id).note(note)
 
     def tell_all(self, kind: str, *args: Any) -> None:
         """Has a note heard on all other nodes: over each link, so that any one that works will do."""
@@ -173,7 +174,7 @@ class Node:
         caller = handler.caller
         link = self.link(caller.site_id)
         if self.router.logout(handler):
-            blocks.forget(caller.id)
+            self.blocks.forget(caller.id)
             link.leave(names.member(caller.id))
         feed = self.feeds[caller.site_id]
         feed.users -= 1
@@ -183,12 +184,12 @@ class Node:
             rosters.forget_site(caller.site_id)
             link.leave(names.site(caller.site_id))
 
-    def arrive(self, handler: Handler, version: int, choice: Choice, known: Blocks) -> None:
+    def arrive(self, handler: Handler, version: int, chosen: Chosen, known: Known) -> None:
         """A connection was let in; its site was read as of `version`."""
         self.feeds[handler.caller.site_id].begin(version)
-        blocks.learn(handler.caller.id, known)
+        self.blocks.learn(handler.caller.id, known)
         for hook in hooks.arrived:
-            hook(handler, choice)
+            hook(handler, chosen)
 
     def depart(self, handler: Handler) -> None:
         """A connection is gone for good."""

@@ -1,7 +1,9 @@
-"""Notes: what nodes tell each other besides stored changes, by kind. Apps register what they do with theirs.
+"""Notes: what nodes tell each other besides frames for members, by kind. Apps register what they do with theirs.
 
-A note may be lost, come late or come twice; what it tells can be found out again, or is of the moment. It takes
-effect on the node that makes it, too, where it is a transaction's.
+- A note of a transaction tells of a change that takes a version, and goes with its commit: at once on the node that
+  made it, on others when the commit's turn has come. It may come late or twice, so that it carries the version, where
+  what it tells depends on the order. Where its commit is lost, the feed finds out in the database what it told.
+- Any other may be lost, too: what it tells is of the moment, or is looked up again by whoever listens.
 """
 
 from collections.abc import Callable

@@ -14,19 +14,18 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from django.conf import settings
 
 from avchat.tenants import directory as sites
-from im import blocks, database, hooks, notes, replay
+from im import database, hooks, members, notes, replay
+from im.blocks import Known
 from im.caller import Caller
 from im.errors import CLOSE_REPLACED, CLOSE_RESTART, Refusal
-from im.events import Choice
 from im.handler import Handler, Port
 from im.models import Member
 from im.nodes.directory import Kept
 from im.records import HANDOVER_S, NO_SESSION, READ_S, UNAVAILABLE, Record, Records, Who
-from im.transaction import Blocks, read_blocks
+from im.transaction import read_blocks
 from im.visitor import Visitor
 from im.wishes import Wishes
 
@@ -39,9 +38,8 @@ RENEW_S = 30.0
 
 
 class _Look(NamedTuple):
-    caller: Caller
-    choice: Choice
-    blocks: Blocks
+    chosen: members.Chosen
+    blocks: Known
     version: int
 
 
@@ -328,9 +326,9 @@ class Sessions:
         handler = Handler(self._node, await _caller(record.who), None)
         try:
             await self._node.link(handler.caller.site_id).settled()
-            seen = blocks.changes()
+            seen = self._node.blocks.changes
             look = await database.read(_look, handler.caller)
-            known = await blocks.settled(seen, handler.caller, look.blocks)
+            known = await self._node.blocks.settled(seen, handler.caller, look.blocks)
             if id in self._over:
                 raise NO_SESSION
         except BaseException:
@@ -345,7 +343,7 @@ class Sessions:
         self._here[id] = handler
         # Until it is attached: what is cut off meanwhile ends.
         self._pause(handler)
-        self._node.arrive(handler, look.version, look.choice, known)
+        self._node.arrive(handler, look.version, look.chosen, known)
         self._follow(handler, record)
         self._renew_later()
         return handler
@@ -392,9 +390,9 @@ def _look(caller: Caller) -> _Look:
         row = Member.objects.filter(site=caller.site_id, id=caller.id).first()
         if row is None:
             raise NO_SESSION
-        choice = msgspec.convert(row, Choice, from_attributes=True)
-        version = replay.position(caller.site_id).version
-        return _Look(caller, choice, read_blocks(caller.site_id, [caller.id])[caller.id], version)
+        position = replay.position(caller.site_id)
+        known = Known(position.blocks, read_blocks(caller.site_id, [caller.id])[caller.id])
+        return _Look(members.chosen(row), known, position.version)
 
 
 @notes.on("session.release")

@@ -111,7 +111,7 @@ class Transaction:
         self.events.append(event)
 
     def note(self, note: Note) -> None:
-        """Has a note heard, here and on other nodes, once the transaction is stored."""
+        """Has a note heard, here and on other nodes, once the transaction is stored; of a change with a version."""
         self.notes.append(note)
 
     # conversations

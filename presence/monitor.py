@@ -15,7 +15,8 @@ from django.conf import settings
 
 from im import database, hooks
 from im.errors import encode
-from im.events import Choice, Presence, PresenceEvent
+from im.events import Presence, PresenceEvent
+from im.members import Chosen
 from im.models import Member
 from im.nodes import names
 from im.replay import CHUNK, batched
@@ -45,15 +46,23 @@ class Monitor:
         self._learning: set[Place] = set()
         # How members were when that was last told, of those that somebody here watches.
         self._told: dict[Place, Presence] = {}
+        # Of members who are here and have ever chosen.
+        self._chosen: dict[int, Chosen] = {}
         self._telling: asyncio.TimerHandle | None = None
         self.elsewhere = Elsewhere(self)
 
     # who is here
 
-    def arrived(self, handler: "Handler", choice: Choice) -> None:
+    def arrived(self, handler: "Handler", chosen: Chosen) -> None:
         """A connection was let in."""
-        self.node.wheel.cancel(("grace", handler.caller.id))
-        self._settle(self.board.enter(handler, choice))
+        member = handler.caller.id
+        self.node.wheel.cancel(("grace", member))
+        known = self._chosen.get(member)
+        if known is not None and known.version > chosen.version:
+            chosen = known
+        elif chosen.version:
+            self._chosen[member] = chosen
+        self._settle(self.board.enter(handler, chosen.choice))
 
     def departed(self, handler: "Handler") -> None:
         """A connection is gone; its member only if no other comes within the grace time."""
@@ -67,9 +76,16 @@ class Monitor:
         else:
             self.node.wheel.set(("grace", entry.member), handler.caller.site.grace, partial(self._gone, entry))
 
-    def choose(self, member: int, choice: Choice) -> None:
-        """The member has made another choice, on all its pages."""
-        if entry := self.board.entry(member):
+    def choose(self, member: int, chosen: Chosen) -> None:
+        """The member has made another choice, on all its pages. Of two, told in either order, the later holds."""
+        entry = self.board.entry(member)
+        before = self._chosen.get(member)
+        # One that is just being let in may have been read before.
+        if (before and before.version >= chosen.version) or not (entry or self.node.router.handlers(member)):
+            return
+        choice = chosen.choice
+        self._chosen[member] = chosen
+        if entry:
             told = entry.choice.status != choice.status and entry.visible
             entry.choice = choice
             self._settle(entry)
@@ -89,6 +105,7 @@ class Monitor:
         if entry.connections:
             return
         self.board.remove(entry)
+        self._chosen.pop(entry.member, None)
         self.node.wheel.cancel(("idle", entry.member))
         for hook in hooks.gone:
             hook(self.node, entry.site_id, entry.member)
@@ -321,7 +338,7 @@ def _start(node: "Node") -> None:
 
 
 hooks.started.append(_start)
-hooks.arrived.append(lambda handler, choice: of(handler.node).arrived(handler, choice))
+hooks.arrived.append(lambda handler, chosen: of(handler.node).arrived(handler, chosen))
 hooks.wished.append(lambda handler, *wishes: of(handler.node).wished(handler, *wishes))
 hooks.detached.append(lambda handler: of(handler.node).detached(handler))
 hooks.attached.append(lambda handler: of(handler.node).attached(handler))

@@ -8,6 +8,7 @@ from im import database, notes
 from im.dispatch import at_once, stored
 from im.errors import Refusal
 from im.events import Choice, Presence, PresenceOk
+from im.members import Chosen
 from im.models import Block, Member
 from im.nodes import names
 from im.notes import Note
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 @stored(PresenceSet)
 def set_presence(tx: "Transaction", caller: "Caller", origin: "Handler", frame: PresenceSet) -> None:
     """Keeps the member's choice and shows it to others and to its own pages."""
-    Member.objects.filter(site=caller.site_id, id=caller.id).update(show=frame.show, status=frame.status)
-    tx.note(Note("choice", (caller.id, frame.show, frame.status), (names.member(caller.id),)))
+    version = tx.next_version(caller.site_id)
+    mine = Member.objects.filter(site=caller.site_id, id=caller.id)
+    mine.update(show=frame.show, status=frame.status, choice_version=version)
+    tx.note(Note("choice", (caller.id, version, frame.show, frame.status), (names.member(caller.id),)))
 
 
 @notes.on("choice")
-def _chosen(node: "Node", member: int, show: Show, status: str) -> None:
-    of(node).choose(member, Choice(show=show, status=status))
+def _chosen(node: "Node", member: int, version: int, show: Show, status: str) -> None:
+    of(node).choose(member, Chosen(Choice(show=show, status=status), version))
 
 
 @at_once(PresenceIdle)

@@ -10,16 +10,18 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from avchat.tenants.models import Site
-from im import blocks, database, feed, hello, sessions
+from im import database, feed, hello, sessions
 from im import handler as handler_module
 from im.caller import Caller
 from im.errors import Refusal
+from im.models import SiteVersion
 from im.node import Node
 from im.nodes import announce
 from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
+from im.notes import Note
 from presence import monitor
 from presence import nodes as nodes_module
 from tests.support.desk import Desk
@@ -397,6 +399,124 @@ async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Clus
     await eventually(lambda: sees(cid, "ann", "away"))
 
 
+# blocks and choices of presence
+
+
+def fickle(cluster: Cluster, seed: int) -> list[Fickle]:
+    """Has the nodes that come hear of each other over a bus that is not to be relied on."""
+    made: list[Fickle] = []
+
+    def ends(node: str, inner: Any = cluster.ends) -> Iterable[tuple[Layer, Directory]]:
+        for layer, directory in inner(node):
+            made.append(Fickle(layer, seed))
+            yield made[-1], directory
+
+    cluster.ends = ends
+    return made
+
+
+def id_of(desk: Desk) -> int:
+    return int(desk.handler.caller.id)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_the_bus_does_blocks_and_choices_end_at_every_node_as_they_were_made_last(
+    site: Site, cluster: Cluster, seed: int
+) -> None:
+    fickle(cluster, seed)
+    nodes = await cluster.grow(3)
+    bob, *pages = await seats(site, ("bob", nodes[2]), *(("ann", node) for node in nodes))
+    await watching(bob, "ann", "online")
+    dice = random.Random(seed)
+    for n in range(12):
+        await dice.choice(pages).ask("block.remove" if n % 2 else "block.add", member="bob")
+        await dice.choice(pages).ask("presence.set", show=dice.choice(["away", "dnd", "online"]), status=f"{n}")
+    await dice.choice(pages).ask("presence.set", show="chat", status="at last")
+    ann = id_of(pages[0])
+    await eventually(lambda: {one_board(node).entry(ann).choice.status for node in nodes} == {"at last"})
+    await eventually(lambda: not any(node.blocks.apart(ann, id_of(bob)) for node in nodes))
+    await eventually(lambda: sees(bob, "ann", "chat"))
+    await eventually(lambda: shows(bob, "ann")[-1] == "chat")
+    await pages[0].ask("block.add", member="bob")
+    await eventually(lambda: all(node.blocks.apart(ann, id_of(bob)) for node in nodes))
+    await eventually(lambda: shows(bob, "ann")[-1] == "offline")
+
+
+async def test_a_block_of_which_the_bus_carries_nothing_is_found_out_and_told(site: Site, cluster: Cluster) -> None:
+    buses = fickle(cluster, 1)
+    here, there = await cluster.grow(2)
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    await watching(bob, "ann", "online")
+    for each in buses:
+        each.broken = True
+    await ann.ask("block.add", member="bob")
+    await eventually(lambda: shows(bob, "ann") == ["offline"])
+    assert there.blocks.apart(id_of(bob), id_of(ann))
+    await ann.ask("block.remove", member="bob")
+    await eventually(lambda: shows(bob, "ann") == ["offline", "online"])
+    assert not there.blocks.apart(id_of(bob), id_of(ann))
+
+
+async def test_a_choice_of_which_the_bus_carries_nothing_is_found_out_and_told(site: Site, cluster: Cluster) -> None:
+    buses = fickle(cluster, 1)
+    here, there = await cluster.grow(2)
+    watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
+    await watching(watcher, "ann", "online")
+    for each in buses:
+        each.broken = True
+    await ann.ask("presence.set", show="dnd", status="mooring")
+    await eventually(lambda: one_board(there).entry(id_of(phone)).shown == "dnd")
+    await eventually(lambda: shows(phone, "ann") == ["dnd"])
+
+
+async def test_what_is_told_of_an_earlier_block_or_choice_takes_nothing_back(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, _ = two
+    bob, ann = await seats(site, ("bob", here), ("ann", here))
+    told: list[Note] = []
+    hear = here.hear
+
+    def heard(note: Note) -> None:
+        told.append(note)
+        hear(note)
+
+    here.journal._hear = heard
+    await ann.ask("block.add", member="bob")
+    await ann.ask("block.remove", member="bob")
+    await ann.ask("presence.set", show="away", status="")
+    await ann.ask("presence.set", show="dnd", status="")
+    assert [note.kind for note in told] == ["blocks", "blocks", "choice", "choice"]
+    for note in (told[0], told[2]):
+        hear(note)
+    assert not here.blocks.apart(id_of(ann), id_of(bob))
+    assert one_board(here).entry(id_of(ann)).choice.show == "dnd"
+
+
+async def test_who_chooses_on_one_page_while_another_is_let_in_looks_so_on_both(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    _, phone = await seats(site, ("bob", here), ("ann", there))
+    read_state, stop = hello._state, Stop()
+
+    def slow(caller: Caller, *args: Any) -> Any:
+        state = read_state(caller, *args)
+        stop.wait()
+        return state
+
+    monkeypatch.setattr(hello, "_state", slow)
+    page = Desk(here, site, "ann")
+    coming = asyncio.create_task(page.sit())
+    await stop.reached()
+    await phone.ask("presence.set", show="dnd", status="")
+    version = await database.read(lambda: SiteVersion.objects.get(site=site).version)
+    await eventually(lambda: here.feeds[site.id].version == version)
+    stop.go()
+    await coming
+    assert one_board(here).entry(id_of(page)).choice.show == "dnd"
+
+
 # sessions
 
 
@@ -450,15 +570,13 @@ async def test_frames_are_answered_at_any_node_and_a_session_does_not_hear_its_o
 
 
 async def test_a_blocked_member_learns_nothing_of_the_blocker_at_whatever_node_its_session_asks(
-    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    site: Site, cluster: Cluster
 ) -> None:
     here, there, third = await cluster.grow(3)
     id, desk = await begin(site, here, "ann")
     (bob,) = await seats(site, ("bob", there))
     sent = await desk.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
     await bob.ask("block.add", member="ann")
-    # In a process of its own the third node has neither of them, and so knows nothing of the block.
-    monkeypatch.setattr(blocks, "_known", {})
     desk.handler = await third.sessions.find(id)
     assert await sees(desk, "bob", "offline")
     desk.handler = await third.sessions.find(id)
