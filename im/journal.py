@@ -17,6 +17,7 @@ asked first. After that the question is asked for a while, so that who repeats i
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +40,9 @@ BATCH = 500
 
 RETRY_S = 10.0
 """How long a commit is tried again, in seconds, before the writes are refused with `unavailable`."""
+
+STOP_S = 5.0
+"""How long a journal that ends tries to store what was submitted, in seconds; what is left is refused."""
 
 ASK_S = 60.0
 """For how long messages are no longer taken to be new, in seconds, once one was not."""
@@ -88,6 +92,8 @@ class Journal:
         self._number = 0
         # Until when keys are asked for before anything is stored.
         self._asking = 0.0
+        # Until when anything is stored.
+        self._until = math.inf
         # The commit that is under way, or of which nobody knows whether it is stored.
         self._doubt: Attempt | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
@@ -120,9 +126,12 @@ class Journal:
         return result
 
     def stop(self) -> None:
-        """Stores what was submitted and ends."""
+        """Stores what was submitted, as far as the database takes it, and ends: after `STOP_S`, or twice that where it
+        does not answer at all. What becomes of a commit that is under way then nobody is told, as in a crash.
+        """
+        self._until = time.monotonic() + STOP_S
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(2 * STOP_S)
 
     def _work(self) -> None:
         while True:
@@ -156,6 +165,8 @@ class Journal:
         deadline = time.monotonic() + RETRY_S
         pause = 0.01
         while batch or self._doubt:
+            if time.monotonic() > self._until:
+                return self._refuse(batch)
             ask = time.monotonic() < self._asking
             try:
                 database.refresh()
@@ -167,7 +178,7 @@ class Journal:
                 if not (self._doubt or isinstance(error, OperationalError | InterfaceError)):
                     return self._store_each(batch)
                 # A deadlock, a busy, full or lost database: the same batch again cannot store anything twice.
-                if time.monotonic() > deadline:
+                if time.monotonic() > min(deadline, self._until):
                     logger.exception("The database does not take writes")
                     return self._refuse(batch)
                 time.sleep(pause)
