@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
+from django.test import RequestFactory
 
+from avchat.dashboard import limits
 from avchat.tenants.models import Site
 from im import database, feed, hello, sessions
 from im import handler as handler_module
+from im import node as node_module
 from im.caller import Caller
 from im.errors import Refusal
 from im.models import SiteVersion
 from im.node import Node
-from im.nodes import announce
+from im.nodes import announce, names
 from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
@@ -397,6 +400,75 @@ async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Clus
     await eventually(lambda: shows(bob, "ann") == ["away"])
     (cid,) = await seats(site, ("cid", there))
     await eventually(lambda: sees(cid, "ann", "away"))
+
+
+async def test_who_comes_back_while_a_node_registers_again_is_entered(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    link = here.links[0]
+    (ann,) = await seats(site, ("ann", here))
+    change, leaving, registering, go = link.directory.change, asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(enter: Iterable[str], leave: Iterable[str], *, afresh: bool = False) -> None:
+        if afresh:
+            registering.set()
+        elif leave:
+            leaving.set()
+            await go.wait()
+        await change(enter, leave, afresh=afresh)
+
+    monkeypatch.setattr(link.directory, "change", slow)
+    register = link._register
+
+    async def begun() -> None:
+        registering.set()
+        await register()
+
+    monkeypatch.setattr(link, "_register", begun)
+    ann.stand()
+    await leaving.wait()
+    (again,) = await seats(site, ("ann", here))
+    link.up = False
+    await registering.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    go.set()
+    name = names.member(id_of(again))
+
+    async def entered() -> bool:
+        located = await there.links[0].directory.locate([name], [here.id])
+        return link.up and not link._changes and located[here.id] == {name}
+
+    await eventually(entered)
+
+
+async def test_tries_to_log_in_are_counted_over_all_nodes_and_by_each_where_there_is_no_directory(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, rf: RequestFactory
+) -> None:
+    request, who = rf.post("/dashboard/log-in"), "maren@example.org"
+
+    async def at(node: Node, ask: Any) -> Any:
+        monkeypatch.setattr(node_module, "_current", node)
+        return await asyncio.to_thread(ask, request, who)
+
+    for n in range(limits.FAILURES_PER_ACCOUNT):
+        assert await at(two[n % 2], limits.may_log_in)
+        await at(two[n % 2], limits.note_failure)
+        # As in a process of its own.
+        limits.GUARDS["account"].reset()
+    assert [await at(node, limits.may_log_in) for node in two] == [False, False]
+    for node in two:
+        for link in node.links:
+            monkeypatch.setattr(link.directory, "take", _unreachable)
+    for _ in range(limits.FAILURES_PER_ACCOUNT):
+        assert await at(two[0], limits.may_log_in)
+        await at(two[0], limits.note_failure)
+    assert not await at(two[0], limits.may_log_in)
+
+
+async def _unreachable(*args: Any) -> Any:
+    raise Unreachable
 
 
 # blocks and choices of presence
