@@ -3,7 +3,8 @@
 Changes come as commits, from this node's journal at once and from other nodes over the bus, which may lose, delay,
 double and reorder. A commit says from which version to which it leads. One that begins where the feed stands is
 handed on; one from before is known; one from later is held back until what lies between has come. What does not
-come within `GAP_S`, or what the site's stored version shows to be missing, is fetched from the database.
+come within `GAP_S`, or what the site's stored version shows to be missing, is fetched from the database. Where the
+versions become those of another history (a backup was put back), clients load afresh.
 """
 
 import asyncio
@@ -30,12 +31,14 @@ HELD = 5_000
 class Feed:
     """One site on one node. Lives as long as the site has handlers there."""
 
-    __slots__ = ("_held", "_node", "_repairing", "_site_id", "_timer", "_wanted", "begun", "users", "version")
+    __slots__ = ("_held", "_node", "_repairing", "_site_id", "_timer", "_wanted", "begun", "epoch", "users", "version")
 
     def __init__(self, node: "Node", site_id: int) -> None:
         self.users = 0
         # Up to where all was handed on; None until the first hello has read where that is.
         self.version: int | None = None
+        # The history of versions in which that is.
+        self.epoch = ""
         # Where that was: what came before was handed on to nobody, so that whoever was there needs to have read it.
         self.begun = 0
         self._node = node
@@ -45,11 +48,23 @@ class Feed:
         self._timer: asyncio.TimerHandle | None = None
         self._repairing = False
 
-    def begin(self, version: int) -> None:
+    def begin(self, epoch: str, version: int) -> None:
         """The first hello has read the site as of this version."""
         if self.version is None:
-            self.version = self.begun = version
+            self.epoch, self.version, self.begun = epoch, version, version
             self._go_on()
+
+    def begin_anew(self) -> None:
+        """The site has another history now: what was told belongs to none, and whoever comes again loads afresh."""
+        self.close()
+        self.begun = self._wanted = 0
+        rosters.forget_site(self._site_id)
+        for member in self._present():
+            self._node.blocks.forget(member)
+            for handler in self._node.router.handlers(member):
+                # One that is just being let in begins with what it reads.
+                if handler.epoch:
+                    guarded(_begin_anew, handler)
 
     def take(self, commit: Commit) -> None:
         """Hands a commit on, now or when its turn has come."""
@@ -71,6 +86,7 @@ class Feed:
         """The site has no handlers here any more."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._held.clear()
         self.version = None
 
@@ -112,7 +128,7 @@ class Feed:
         self.expect(self._wanted)
 
     async def _fetch(self) -> None:
-        begin = self.version or 0
+        epoch, begin = self.epoch, self.version or 0
         told: set[int] = set()
         reached = None
         # Who comes while this is being read may have read the site's state before, and miss as much as the others.
@@ -120,7 +136,7 @@ class Feed:
             missed = await database.read(_missed, self._site_id, begin, present)
             changed = [handler for member in missed.changes for handler in self._node.router.handlers(member)]
             await self._node.sessions.recall(changed)
-            if self.version is None:
+            if self.version is None or self.epoch != epoch or missed.epoch != epoch:
                 return
             self._catch_up(missed)
             told |= present
@@ -148,10 +164,8 @@ class Feed:
 
 def _write(handler: "Handler", changes: list[replay.Change] | None, own: set[int]) -> None:
     if changes is None:
-        # It missed too much: its client begins anew.
-        handler.node.dismiss(handler)
-        if handler.session is not None:
-            handler.node.sessions.ended(handler.session)
+        # It missed too much.
+        _begin_anew(handler)
         return
     for version, data in changes:
         if version in own or version in handler.own:
@@ -160,7 +174,16 @@ def _write(handler: "Handler", changes: list[replay.Change] | None, own: set[int
             handler.deliver(version, data)
 
 
+def _begin_anew(handler: "Handler") -> None:
+    """Has a client come again."""
+    handler.node.dismiss(handler)
+    if handler.session is not None:
+        handler.node.sessions.ended(handler.session)
+    handler.node.depart(handler)
+
+
 class _Missed(NamedTuple):
+    epoch: str
     version: int
     changes: dict[int, list[replay.Change] | None]
     reshaped: list[str]
@@ -181,4 +204,4 @@ def _missed(site_id: int, begin: int, present: Iterable[int]) -> _Missed:
                 changes[member] = None
         known = read_blocks(site_id, list(present)) if touched.blocks else {}
         choices = replay.choices(touched.members, begin)
-        return _Missed(position.version, changes, touched.reshaped, position.blocks, known, choices)
+        return _Missed(position.epoch, position.version, changes, touched.reshaped, position.blocks, known, choices)

@@ -291,15 +291,15 @@ class Handler:
         A process that dies meanwhile has moved no cursor: the client asks again.
 
         Raises:
-            Refusal: `not-found` where too much was missed; the client begins anew.
+            Refusal: `not-found` where too much was missed, or the database was put back; the client begins anew.
         """
         if self.port is not None:
             self.port.close(CLOSE_REPLACED, "replaced")
         before, self.port, self.held = self.version, port, []
         try:
             begin = before if version is None else version
-            begin, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
-        except replay.TooMuch:
+            begin, changes, up_to = await database.read(_changes_since, self.caller, begin, before, self.epoch)
+        except (replay.TooMuch, replay.Elsewhere):
             self.node.sessions.ended(self.session or "")
             raise Refusal("not-found", "Too much was missed; begin a new session.") from None
         # Another port may have taken this one's place, and be further.
@@ -313,10 +313,12 @@ class Handler:
         self.port, self.held = None, None
 
 
-def _changes_since(caller: Caller, begin: int, before: int) -> tuple[int, list[replay.Change], int]:
+def _changes_since(caller: Caller, begin: int, before: int, epoch: str) -> tuple[int, list[replay.Change], int]:
     """Where it begins, what follows, and up to where. A position that is yet to come is not one to begin from."""
     with database.snapshot():
         position = replay.position(caller.site_id)
+        if position.epoch != epoch or position.version < before:
+            raise replay.Elsewhere
         begin = begin if begin <= position.version else before
         return begin, replay.since(caller.site_id, caller.id, begin, position.epoch), position.version
 

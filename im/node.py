@@ -11,6 +11,7 @@ import random
 import secrets
 from collections.abc import Collection, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from zlib import crc32
 
@@ -32,6 +33,7 @@ from im.notes import Note
 from im.rates import Rates
 from im.router import Present, Router
 from im.sessions import Sessions
+from im.transaction import Transaction
 from im.wheel import Wheel
 
 logger = logging.getLogger(__name__)
@@ -129,16 +131,29 @@ class Node:
     async def _compare(self) -> None:
         while True:
             await asyncio.sleep(COMPARE_S)
-            feeds = [site_id for site_id, feed in self.feeds.items() if feed.version is not None]
+            feeds = {
+                id: (feed, feed.epoch, feed.version) for id, feed in self.feeds.items() if feed.version is not None
+            }
             if not feeds:
                 continue
             try:
-                stored = await database.read(_versions, feeds)
+                stored = await database.read(_versions, list(feeds))
             except Exception as error:
                 logger.info("The sites' versions could not be read: %s", error)
                 continue
-            for site_id, version in stored:
-                if feed := self.feeds.get(site_id):
+            for site_id, epoch, version in stored:
+                feed, known, reached = feeds[site_id]
+                if self.feeds.get(site_id) is not feed or feed.epoch != known:
+                    continue
+                if epoch != known:
+                    logger.warning(
+                        "The database of site %s is another one than before: its clients load afresh", site_id
+                    )
+                    feed.begin_anew()
+                elif version < reached:
+                    # Put back without a new epoch: it gets one first, so that nobody resumes from what is no more.
+                    self.journal.note(site_id, partial(_rewound, site_id, epoch))
+                else:
                     feed.expect(version)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -186,7 +201,7 @@ class Node:
 
     def arrive(self, handler: Handler, version: int, chosen: Chosen, known: Known) -> None:
         """A connection was let in; its site was read as of `version`."""
-        self.feeds[handler.caller.site_id].begin(version)
+        self.feeds[handler.caller.site_id].begin(handler.epoch, version)
         self.blocks.learn(handler.caller.id, known)
         for hook in hooks.arrived:
             hook(handler, chosen)
@@ -231,8 +246,12 @@ class Node:
             await self._comparing
 
 
-def _versions(site_ids: list[int]) -> list[tuple[int, int]]:
-    return list(SiteVersion.objects.filter(site__in=site_ids).values_list("site_id", "version"))
+def _versions(site_ids: list[int]) -> list[tuple[int, str, int]]:
+    return list(SiteVersion.objects.filter(site__in=site_ids).values_list("site_id", "epoch", "version"))
+
+
+def _rewound(site_id: int, epoch: str, tx: Transaction) -> None:
+    tx.leave_epoch(site_id, epoch)
 
 
 _current: Node | None = None

@@ -33,6 +33,10 @@ class TooMuch(Exception):
     """More was missed than is worth repeating."""
 
 
+class Elsewhere(Exception):
+    """The site has another history than the one that is to be gone on from."""
+
+
 class Position(NamedTuple):
     """Where a site's changes have got to; `blocks`: the version of the last change of its blocks."""
 

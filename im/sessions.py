@@ -40,6 +40,7 @@ RENEW_S = 30.0
 class _Look(NamedTuple):
     chosen: members.Chosen
     blocks: Known
+    epoch: str
     version: int
 
 
@@ -329,7 +330,7 @@ class Sessions:
             seen = self._node.blocks.changes
             look = await database.read(_look, handler.caller)
             known = await self._node.blocks.settled(seen, handler.caller, look.blocks)
-            if id in self._over:
+            if id in self._over or look.epoch != record.who.epoch:
                 raise NO_SESSION
         except BaseException:
             self._node.logout(handler)
@@ -392,7 +393,7 @@ def _look(caller: Caller) -> _Look:
             raise NO_SESSION
         position = replay.position(caller.site_id)
         known = Known(position.blocks, read_blocks(caller.site_id, [caller.id])[caller.id])
-        return _Look(members.chosen(row), known, position.version)
+        return _Look(members.chosen(row), known, position.epoch, position.version)
 
 
 @notes.on("session.release")

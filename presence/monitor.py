@@ -74,6 +74,8 @@ class Monitor:
         if entry.connections:
             self._settle(entry)
         else:
+            # Who comes back has read it anew.
+            self._chosen.pop(entry.member, None)
             self.node.wheel.set(("grace", entry.member), handler.caller.site.grace, partial(self._gone, entry))
 
     def choose(self, member: int, chosen: Chosen) -> None:
