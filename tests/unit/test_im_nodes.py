@@ -408,7 +408,8 @@ async def test_who_comes_back_while_a_node_registers_again_is_entered(
     here, there = two
     link = here.links[0]
     (ann,) = await seats(site, ("ann", here))
-    change, leaving, registering, go = link.directory.change, asyncio.Event(), asyncio.Event(), asyncio.Event()
+    change = link.directory.change
+    leaving, go, left, registering = (asyncio.Event() for _ in range(4))
 
     async def slow(enter: Iterable[str], leave: Iterable[str], *, afresh: bool = False) -> None:
         if afresh:
@@ -417,6 +418,8 @@ async def test_who_comes_back_while_a_node_registers_again_is_entered(
             leaving.set()
             await go.wait()
         await change(enter, leave, afresh=afresh)
+        if leave:
+            left.set()
 
     monkeypatch.setattr(link.directory, "change", slow)
     register = link._register
@@ -434,6 +437,7 @@ async def test_who_comes_back_while_a_node_registers_again_is_entered(
     for _ in range(10):
         await asyncio.sleep(0)
     go.set()
+    await left.wait()
     name = names.member(id_of(again))
 
     async def entered() -> bool:
