@@ -114,6 +114,9 @@ class Sessions:
                 raise self._why_gone(id)
         except BaseException:
             self.detach(handler, port, before)
+            if handler.port is None:
+                # It may have been cut off before the port was the handler's.
+                self._pause(handler)
             self.keep(handler)
             raise
         return handler, before
@@ -327,9 +330,13 @@ class Sessions:
         handler = Handler(self._node, await _caller(record.who), None)
         try:
             await self._node.link(handler.caller.site_id).settled()
-            seen = self._node.blocks.changes
-            look = await database.read(_look, handler.caller)
-            known = await self._node.blocks.settled(seen, handler.caller, look.blocks)
+            while True:
+                seen = self._node.blocks.changes
+                look = await database.read(_look, handler.caller)
+                known = await self._node.blocks.settled(seen, handler.caller, look.blocks)
+                # As at a hello: what the feed began with was told to nobody.
+                if look.version >= self._node.feeds[handler.caller.site_id].begun:
+                    break
             if id in self._over or look.epoch != record.who.epoch:
                 raise NO_SESSION
         except BaseException:

@@ -153,6 +153,9 @@ class Monitor:
 
     async def watch(self, handler: "Handler", subs: Collection[str]) -> None:
         """Has a connection told of these members from now on; how they are just now is no news to it."""
+        if handler.gone:
+            # It left before its frame's turn came.
+            return
         self._tell_all()
         handler.watching = {*(handler.watching or ()), *subs}
         places = [(handler.caller.site_id, sub) for sub in subs]

@@ -569,6 +569,38 @@ async def test_what_is_told_of_an_earlier_block_or_choice_takes_nothing_back(
     assert one_board(here).entry(id_of(ann)).choice.show == "dnd"
 
 
+async def test_how_a_member_is_is_looked_up_where_word_of_it_was_overtaken(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes_module, "RESYNC_S", 3600.0)
+    here, there = two
+    watcher, ann = await seats(site, ("bob", there), ("ann", here))
+    await watching(watcher, "ann", "online")
+    link, held = here.links[0], list[Note]()
+    note = link.note
+    monkeypatch.setattr(link, "note", held.append)
+    await ann.ask("presence.set", show="dnd", status="")
+    await ann.ask("presence.set", show="away", status="")
+    await eventually(lambda: len(held) == 2)
+    for each in reversed(held):
+        note(each)
+    await ann.ask("presence.set", show="chat", status="")
+    for each in held:
+        note(each)
+    await eventually(lambda: shows(watcher, "ann")[-1:] == ["chat"])
+    assert "dnd" not in shows(watcher, "ann")
+
+
+async def test_who_leaves_before_its_frame_has_its_turn_watches_nobody(site: Site, two: tuple[Node, Node]) -> None:
+    here, _ = two
+    (ann,) = await seats(site, ("ann", here))
+    ann.ask("presence.watch", members=["bob"])
+    ann.stand()
+    (cid,) = await seats(site, ("cid", here))
+    assert (await cid.ask("ping"))["type"] == "ok"
+    assert monitor.of(here).places() == []
+
+
 async def test_who_chooses_on_one_page_while_another_is_let_in_looks_so_on_both(
     site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -949,6 +981,26 @@ async def test_a_session_that_ended_stays_so_when_redis_begins_anew(
     for node in (here, there):
         with pytest.raises(Refusal, match="no such session"):
             await eventually(lambda node=node: _still(node, id))
+
+
+async def test_a_session_whose_read_was_cut_off_before_it_began_ends_in_time(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    here, _ = two
+    id, desk = await begin(site, here, "bob")
+    settings.SESSION_SECONDS = 0.2
+    put, stopped = here.sessions.records.put, asyncio.Event()
+
+    async def slow(*args: Any, **how: Any) -> Any:
+        stopped.set()
+        return await put(*args, **how)
+
+    monkeypatch.setattr(here.sessions.records, "put", slow)
+    asking = asyncio.create_task(here.sessions.attach(id, Reader(), None))
+    await stopped.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    await eventually(lambda: desk.handler.gone)
 
 
 async def test_a_session_that_nobody_reads_any_more_at_its_old_home_does_not_end(
