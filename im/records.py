@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from django.conf import settings
 
+from avchat.tenants import directory as sites
+from im import database
+from im.caller import Caller
 from im.errors import Refusal
 from im.nodes.directory import Kept, Unreachable
 
@@ -38,6 +41,17 @@ class Who(msgspec.Struct, array_like=True):
     sub: str
     role: str
     epoch: str
+
+    async def caller(self) -> Caller:
+        """The member, as its site is now.
+
+        Raises:
+            Refusal: `not-found` where that has no sessions any more.
+        """
+        site = await database.read(sites.site, self.site)
+        if site is None or site.suspended:
+            raise NO_SESSION
+        return Caller(site, self.member, self.sub, self.role)
 
 
 class Record(msgspec.Struct):

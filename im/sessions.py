@@ -3,8 +3,8 @@
 What a session is stands in its record (`im.records`): who it is, up to where it was told, what it watches. Its events
 are read at one node at a time, where it has a handler (its home); between two reads the handler waits there, so that
 the member stays here for others. A read that comes to another node takes the session over: where the old home is
-still reading for it, that ends first and says how far it got. Frames may be posted to any node: away from home a
-`Visitor` answers them. What they wish of the events is in the record, too (`im.wishes`).
+still reading for it, that ends first and says how far it got (`im.handover`). Frames may be posted to any node: away
+from home a `Visitor` answers them. What they wish of the events is in the record, too (`im.wishes`).
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 
-from avchat.tenants import directory as sites
 from im import database, hooks, members, notes, replay
 from im.blocks import Known
 from im.caller import Caller
 from im.errors import CLOSE_REPLACED, CLOSE_RESTART, Refusal
 from im.handler import Handler, Port
+from im.handover import Handovers
 from im.models import Member
 from im.nodes.directory import Kept
-from im.records import HANDOVER_S, NO_SESSION, READ_S, UNAVAILABLE, Record, Records, Who
+from im.records import NO_SESSION, READ_S, UNAVAILABLE, Record, Records
 from im.transaction import read_blocks
 from im.visitor import Visitor
 from im.wishes import Wishes
@@ -51,13 +51,13 @@ class Sessions:
         self._node = node
         self.records = Records(node)
         self.wishes = Wishes(node, self.records)
+        self.handovers = Handovers(node, self._let_go)
         self._here: dict[str, Handler] = {}
         # How often those had been taken over when they came here: what is said of an earlier time is out of date.
         self._moves: dict[str, int] = {}
         self._renewing = False
         # Known to have ended, a while ago.
         self._over: set[str] = set()
-        self._handovers: dict[str, asyncio.Future[None]] = {}
 
     def here(self, id: str) -> Handler | None:
         """The session's handler, if it is at home here."""
@@ -86,7 +86,7 @@ class Sessions:
         if handler is not None:
             return handler
         record = await self._record(id)
-        caller = await _caller(record.who)
+        caller = await record.who.caller()
         known = await database.read(read_blocks, caller.site_id, [caller.id])
         return Visitor(self._node, id, caller, record, known[caller.id])
 
@@ -301,8 +301,8 @@ class Sessions:
             if handler is None:
                 raise
             return handler, True
-        if record.home != self._node.id:
-            record = await self._take_over(id, record)
+        if record.home != self._node.id and await self.handovers.ask(id, record):
+            record = await self._record(id)
         # It may have been taken over here meanwhile, or dropped.
         handler = self._here.get(id)
         if handler is None:
@@ -313,21 +313,9 @@ class Sessions:
         handler.recall(record.own)
         return handler, self.wishes.heard(handler, record)
 
-    async def _take_over(self, id: str, record: Record) -> Record:
-        link = self._node.link_of(id)
-        if not record.reading or record.home not in link.others:
-            link.note_to(record.home, "session.moved", id, record.moves + 1)
-            return record
-        let_go = self._handovers.setdefault(id, self._node.loop.create_future())
-        link.note_to(record.home, "session.release", id, record.moves + 1, self._node.id)
-        await asyncio.wait({let_go}, timeout=HANDOVER_S)
-        if self._handovers.get(id) is let_go:
-            del self._handovers[id]
-        return await self._record(id)
-
     async def _settle(self, id: str, record: Record) -> Handler:
         """Makes this node the session's home."""
-        handler = Handler(self._node, await _caller(record.who), None)
+        handler = Handler(self._node, await record.who.caller(), None)
         try:
             await self._node.link(handler.caller.site_id).settled()
             while True:
@@ -363,8 +351,8 @@ class Sessions:
         handler.told = dict(record.told)
         handler.recall(record.own)
 
-    async def let_go(self, id: str, moves: int, to: str) -> None:
-        """Another node has been asked for the session's events: what is read here ends."""
+    async def _let_go(self, id: str, moves: int) -> None:
+        """Ends what is read here, and writes down how far it got."""
         handler = self._here.get(id)
         if handler is not None and self._moves.get(id, 0) < moves:
             if (port := handler.port) is not None:
@@ -372,25 +360,11 @@ class Sessions:
                 self.detach(handler, port)
             await self.save(handler)
             self.moved(id, moves)
-        self._node.link_of(id).note_to(to, "session.released", id)
 
     def moved(self, id: str, moves: int) -> None:
         """Another node is the session's home now."""
         if self._moves.get(id, 0) < moves:
             self._drop(id)
-
-    def released(self, id: str) -> None:
-        """The old home has let go."""
-        let_go = self._handovers.get(id)
-        if let_go is not None and not let_go.done():
-            let_go.set_result(None)
-
-
-async def _caller(who: Who) -> Caller:
-    site = await database.read(sites.site, who.site)
-    if site is None or site.suspended:
-        raise NO_SESSION
-    return Caller(site, who.member, who.sub, who.role)
 
 
 def _look(caller: Caller) -> _Look:
@@ -401,16 +375,6 @@ def _look(caller: Caller) -> _Look:
         position = replay.position(caller.site_id)
         known = Known(position.blocks, read_blocks(caller.site_id, [caller.id])[caller.id])
         return _Look(members.chosen(row), known, position.epoch, position.version)
-
-
-@notes.on("session.release")
-def _release(node: "Node", id: str, moves: int, to: str) -> None:
-    node.spawn(node.sessions.let_go(id, moves, to))
-
-
-@notes.on("session.released")
-def _released(node: "Node", id: str) -> None:
-    node.sessions.released(id)
 
 
 @notes.on("session.moved")
