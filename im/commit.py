@@ -52,14 +52,14 @@ class Commit(msgspec.Struct, array_like=True, tag="c"):
         return sum(len(data or b"") + 10 * len(ids) for event in self.events for ids, data in event.frames)
 
     def trimmed(self, has: set[str]) -> "Commit":
-        """As a node with these names needs it: without the bytes and notes for which it has nobody."""
+        """As a node with these names needs it: without the bytes, and what its notes say, for which it has nobody."""
         events = []
         for event in self.events:
             frames = [
                 (list(ids), data if any(names.member(id) in has for id in ids) else None) for ids, data in event.frames
             ]
             events.append(Event(event.site_id, event.version, frames, None, event.session or _session(event.origin)))
-        notes = [note for note in self.notes if has.intersection(note.names)]
+        notes = [note if has.intersection(note.names) else note._replace(args=None) for note in self.notes]
         return Commit(self.site_id, self.base, self.last, events, notes)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from im import database, notes, replay, rosters
 from im.commit import Commit, guarded
+from im.nodes import names
 from im.transaction import Blocks, read_blocks
 
 if TYPE_CHECKING:
@@ -105,10 +106,12 @@ class Feed:
                 guarded(self._node.router.route, event)
 
     def _lacks(self, commit: Commit) -> bool:
-        """Whether frames were left out that somebody here should get: it came after the sender had looked."""
+        """Whether something was left out that is for somebody here: it came after the sender had looked."""
         handlers = self._node.router.handlers
-        left_out = (ids for event in commit.events for ids, data in event.frames if data is None)
-        return any(handlers(member) for ids in left_out for member in ids)
+        left_out = [id for event in commit.events for ids, data in event.frames if data is None for id in ids]
+        noted = (name for note in commit.notes if note.args is None for name in note.names)
+        left_out += [id for name in noted if (id := names.member_of(name)) is not None]
+        return any(map(handlers, left_out))
 
     def _late(self) -> None:
         self._timer = None

@@ -16,10 +16,13 @@ Listener = Callable[..., None]
 
 
 class Note(NamedTuple):
-    """`args`: plain values that MessagePack knows. `names`: the nodes that have one of these get it (`im.nodes`)."""
+    """`args`: plain values that MessagePack knows. `names`: the nodes that have one of these get it (`im.nodes`).
+
+    One without `args` was left out on its way to a node that seemed to have none of the names.
+    """
 
     kind: str
-    args: tuple[Any, ...]
+    args: tuple[Any, ...] | None
     names: tuple[str, ...] = ()
 
 
@@ -36,8 +39,8 @@ def on(kind: str) -> Callable[[Listener], Listener]:
     return decorate
 
 
-def hear(node: "Node", kind: str, args: tuple[Any, ...]) -> None:
+def hear(node: "Node", kind: str, args: tuple[Any, ...] | None) -> None:
     """Has a note take effect on a node; one of a kind that it does not know (a newer node's) has none."""
     listener = listeners.get(kind)
-    if listener is not None:
+    if listener is not None and args is not None:
         listener(node, *args)

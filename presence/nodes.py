@@ -212,13 +212,13 @@ class Elsewhere:
             return
         for node in nodes:
             try:
-                had = [name for name in await link.directory.names_of(node) if name.startswith("m:")]
+                had = {name: id for name in await link.directory.names_of(node) if (id := names.member_of(name))}
                 if not had:
                     continue
-                elsewhere = set().union(*(await link.directory.locate(had, link.others)).values())
+                elsewhere = set().union(*(await link.directory.locate(list(had), link.others)).values())
             except Unreachable:
                 continue
-            members = [int(name[2:]) for name in had if name not in elsewhere]
+            members = [id for name, id in had.items() if name not in elsewhere]
             await self._monitor.note_seen([member for member in members if not self._node.router.handlers(member)])
 
     async def _watch_over(self) -> None:

@@ -107,7 +107,7 @@ class Link:
 
     def note(self, note: Note) -> None:
         """Tells the nodes that have one of the note's names."""
-        self._put(Said(note.kind, list(note.args)), note.names, None)
+        self._put(Said(note.kind, list(note.args or ())), note.names, None)
 
     def note_to(self, other: str, kind: str, *args: Any) -> None:
         """Tells one node; none where it is gone."""

@@ -533,6 +533,22 @@ async def test_a_block_of_which_the_bus_carries_nothing_is_found_out_and_told(si
     assert not there.blocks.apart(id_of(bob), id_of(ann))
 
 
+async def test_a_block_that_was_told_by_one_who_had_looked_too_early_is_found_out(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    locate = here.links[0].directory.locate
+
+    async def early(wanted: list[str], nodes: Iterable[str]) -> dict[str, set[str]]:
+        found = await locate(wanted, nodes)
+        return {node: {name for name in has if names.member_of(name) is None} for node, has in found.items()}
+
+    monkeypatch.setattr(here.links[0].directory, "locate", early)
+    await ann.ask("block.add", member="bob")
+    await eventually(lambda: there.blocks.apart(id_of(bob), id_of(ann)))
+
+
 async def test_a_choice_of_which_the_bus_carries_nothing_is_found_out_and_told(site: Site, cluster: Cluster) -> None:
     buses = fickle(cluster, 1)
     here, there = await cluster.grow(2)
