@@ -16,14 +16,14 @@ from msgspec import UNSET
 
 from avchat.tenants import services, tokens
 from avchat.tenants.directory import SiteInfo
-from im import blocks, cursor, database, events, limits, members, protocol, reception, replay
+from im import cursor, database, events, limits, members, protocol, reception, replay
+from im.blocks import Known
 from im.caller import Caller
 from im.errors import Refusal
 from im.handler import Handler, Port
 from im.models import Member
 from im.protocol import Hello
 from im.reception import OutOfDate, State, Wanted
-from im.transaction import Blocks
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -98,12 +98,12 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         tabs=state.tabs,
         unread=state.unread,
         limits=told_limits(site),
-        presence=state.choice,
+        presence=state.chosen.choice,
         site={"name": site.name},
         token=proof.token or UNSET,
         resumed=UNSET if state.resumed is None else state.resumed,
     )
-    node.arrive(handler, state.position.version, state.choice, known)
+    node.arrive(handler, state.position.version, state.chosen, known)
     return Welcome(handler, reply, state.changes, state.position.version)
 
 
@@ -114,7 +114,7 @@ async def _enter(
     port: Port | None,
     resume: str | None,
     claims: tokens.Claims | None,
-) -> tuple[Handler, State, Blocks]:
+) -> tuple[Handler, State, Known]:
     """Registers a member's connection and reads its state. With `claims`, the member has to be stored as they say."""
     # The few roles that there are stand once each, not once per connection; likewise below, the epoch.
     handler = Handler(node, Caller(site, member.id, member.sub, sys.intern(member.role)), port)
@@ -123,9 +123,9 @@ async def _enter(
         # What is stored from now on is told to this node by the others, too.
         await node.link(site.id).settled()
         while True:
-            seen = blocks.changes()
+            seen = node.blocks.changes
             state = await desk.states.ask(Wanted(handler.caller, resume, claims))
-            known = await blocks.settled(seen, handler.caller, state.blocks)
+            known = await node.blocks.settled(seen, handler.caller, state.blocks)
             # Meanwhile another connection's hello may have had the feed begin with what is not in this state yet.
             if state.position.version >= node.feeds[site.id].begun:
                 break

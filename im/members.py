@@ -6,11 +6,11 @@ Profiles are kept in memcached. Whoever changes one otherwise than by `enroll` h
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from msgspec import UNSET, Struct
 
 from avchat.cache import Shelf, digest
-from avchat.tenants.directory import SiteInfo
 from avchat.tenants.tokens import Claims
 from im import events
 from im.errors import Refusal
@@ -59,13 +59,16 @@ def entry(sub: str, name: str, avatar: str, role: str, url: str = "") -> events.
     return events.Member(id=sub, name=name, avatar=avatar or None, role=role, url=url or UNSET)
 
 
-def find(site: SiteInfo, claims: Claims) -> Profile | None:
-    """The member that a token names, if there is one that is as the token says.
+class Chosen(NamedTuple):
+    """A member's stored choice of presence, and the version of the change that made it; 0 for that of a new member."""
 
-    It may have been changed a moment ago: see `agrees`.
-    """
-    profile = profiles(site.id, [claims.sub]).get(claims.sub)
-    return profile if profile is not None and agrees(profile, claims) else None
+    choice: events.Choice
+    version: int
+
+
+def chosen(member: Member) -> Chosen:
+    """The choice of a member as stored."""
+    return Chosen(events.choice(member.show, member.status), member.choice_version)
 
 
 def agrees(member: Member | Profile, claims: Claims) -> bool:

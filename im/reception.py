@@ -14,12 +14,13 @@ from msgspec import structs
 
 from avchat.tenants import directory, tokens
 from avchat.tenants.directory import SiteInfo
-from im import cursor, database, events, hooks, members, protocol, replay, shelves
+from im import cursor, database, hooks, members, protocol, replay, shelves
+from im.blocks import Known
 from im.caller import Caller
 from im.errors import Refusal
 from im.models import Member
 from im.protocol import Hello
-from im.transaction import Blocks, Transaction
+from im.transaction import Transaction
 
 if TYPE_CHECKING:
     from im.journal import Journal
@@ -56,8 +57,8 @@ class State(NamedTuple):
     position: replay.Position
     member: members.Profile
     tabs: list[protocol.Tab]
-    choice: events.Choice
-    blocks: Blocks
+    chosen: members.Chosen
+    blocks: Known
     unread: dict[str, int]
     resumed: bool | None
     changes: list[replay.Change]
@@ -176,8 +177,8 @@ def _states(site_id: int, asked: list[Wanted]) -> list[State | Exception]:
                 position,
                 members.profile(row),
                 replay.tabs_of(row),
-                events.choice(row.show, row.status),
-                blocks[row.id],
+                members.chosen(row),
+                Known(position.blocks, blocks[row.id]),
                 unread[row.id],
                 None if wanted.resume is None else changes is not None,
                 changes or [],

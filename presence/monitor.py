@@ -7,7 +7,7 @@ timer wheel; no connection has a timer of its own here.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from django.conf import settings
 
 from im import database, hooks
 from im.errors import encode
-from im.events import Choice, Presence, PresenceEvent
+from im.events import Presence, PresenceEvent
+from im.members import Chosen
 from im.models import Member
 from im.nodes import names
 from im.replay import CHUNK, batched
@@ -45,15 +46,23 @@ class Monitor:
         self._learning: set[Place] = set()
         # How members were when that was last told, of those that somebody here watches.
         self._told: dict[Place, Presence] = {}
+        # Of members who are here and have ever chosen.
+        self._chosen: dict[int, Chosen] = {}
         self._telling: asyncio.TimerHandle | None = None
         self.elsewhere = Elsewhere(self)
 
     # who is here
 
-    def arrived(self, handler: "Handler", choice: Choice) -> None:
+    def arrived(self, handler: "Handler", chosen: Chosen) -> None:
         """A connection was let in."""
-        self.node.wheel.cancel(("grace", handler.caller.id))
-        self._settle(self.board.enter(handler, choice))
+        member = handler.caller.id
+        self.node.wheel.cancel(("grace", member))
+        known = self._chosen.get(member)
+        if known is not None and known.version > chosen.version:
+            chosen = known
+        elif chosen.version:
+            self._chosen[member] = chosen
+        self._settle(self.board.enter(handler, chosen.choice))
 
     def departed(self, handler: "Handler") -> None:
         """A connection is gone; its member only if no other comes within the grace time."""
@@ -65,11 +74,20 @@ class Monitor:
         if entry.connections:
             self._settle(entry)
         else:
+            # Who comes back has read it anew.
+            self._chosen.pop(handler.caller.id, None)
             self.node.wheel.set(("grace", handler.caller.id), handler.caller.site.grace, partial(self._gone, entry))
 
-    def choose(self, place: Place, choice: Choice) -> None:
-        """The member has made another choice, on all its pages."""
-        if entry := self.board.find(*place):
+    def choose(self, member: int, chosen: Chosen) -> None:
+        """The member has made another choice, on all its pages. Of two, told in either order, the later holds."""
+        handlers = self.node.router.handlers(member)
+        before = self._chosen.get(member)
+        if not handlers or (before and before.version >= chosen.version):
+            return
+        self._chosen[member] = chosen
+        choice = chosen.choice
+        # One that is just being let in may have been read before, and is not here yet.
+        if entry := self._entry(handlers[0]):
             told = entry.choice.status != choice.status and entry.visible
             entry.choice = choice
             self._settle(entry)
@@ -92,6 +110,7 @@ class Monitor:
         if entry.connections:
             return
         self.board.remove(entry)
+        self._chosen.pop(entry.caller.id, None)
         self.node.wheel.cancel(("idle", entry.caller.id))
         for hook in hooks.gone:
             hook(self.node, entry.caller.site_id, entry.caller.id)
@@ -136,6 +155,9 @@ class Monitor:
 
     async def watch(self, handler: "Handler", subs: Collection[str]) -> None:
         """Has a connection told of these members from now on; how they are just now is no news to it."""
+        if handler.gone:
+            # It left before its frame's turn came.
+            return
         self._tell_all()
         handler.watching = {*(handler.watching or ()), *subs}
         places = [(handler.caller.site_id, sub) for sub in subs]
@@ -213,11 +235,19 @@ class Monitor:
 
     # sessions between two reads
 
-    async def moved(self, handler: "Handler", watching: list[str]) -> None:
-        """A session has come from another node: it goes on watching."""
-        told, handler.told = handler.told, None
-        await self.watch(handler, watching)
-        handler.told = told
+    async def wished(self, handler: "Handler", idle: bool, watching: Mapping[str, str]) -> None:
+        """A session's frames, wherever they were answered, wish this and no more: what has changed since is told."""
+        before = handler.watching or set()
+        self.unwatch(handler, before - watching.keys())
+        if idle != handler.idle:
+            self.idle(handler, idle)
+        told = {sub: how for sub, how in (handler.told or {}).items() if not sub or sub in watching}
+        fresh = {sub: how for sub, how in watching.items() if sub not in before}
+        await self.watch(handler, fresh)
+        if handler.port is None:
+            handler.told = {**(handler.told or {}), **fresh, **told}
+        else:
+            self._tell_news(handler, fresh)
 
     def detached(self, handler: "Handler") -> None:
         """A session is no longer read: remembers how those were that it watches, and the member itself."""
@@ -227,9 +257,13 @@ class Monitor:
     def attached(self, handler: "Handler") -> None:
         """A session is read again: what has changed since is told as it is now."""
         told, handler.told = handler.told or {}, None
+        self._tell_news(handler, {sub: digest(None) for sub in handler.watching or ()} | told)
+
+    def _tell_news(self, handler: "Handler", told: Mapping[str, str]) -> None:
+        """Tells a session how those are who have changed since it was told; the member itself stands there as ""."""
         news = {}
-        for sub in handler.watching or ():
-            if self._digest(handler, sub) != told.get(sub, digest(None)):
+        for sub, how in told.items():
+            if sub in (handler.watching or ()) and self._digest(handler, sub) != how:
                 news[sub] = self.seen_by(handler, sub) or _gone_now()
         me = self._entry(handler)
         if me and "" in told and self._own_digest(handler) != told[""]:
@@ -311,8 +345,8 @@ def _start(node: "Node") -> None:
 
 
 hooks.started.append(_start)
-hooks.arrived.append(lambda handler, choice: of(handler.node).arrived(handler, choice))
-hooks.moved.append(lambda handler, watching: of(handler.node).moved(handler, watching))
+hooks.arrived.append(lambda handler, chosen: of(handler.node).arrived(handler, chosen))
+hooks.wished.append(lambda handler, *wishes: of(handler.node).wished(handler, *wishes))
 hooks.detached.append(lambda handler: of(handler.node).detached(handler))
 hooks.attached.append(lambda handler: of(handler.node).attached(handler))
 hooks.departed.append(lambda handler: of(handler.node).departed(handler))
