@@ -509,7 +509,7 @@ async def test_whatever_the_bus_does_blocks_and_choices_end_at_every_node_as_the
         await dice.choice(pages).ask("presence.set", show=dice.choice(["away", "dnd", "online"]), status=f"{n}")
     await dice.choice(pages).ask("presence.set", show="chat", status="at last")
     ann = id_of(pages[0])
-    await eventually(lambda: {one_board(node).entry(ann).choice.status for node in nodes} == {"at last"})
+    await eventually(lambda: {one_board(node).find(site.id, "ann").choice.status for node in nodes} == {"at last"})
     await eventually(lambda: not any(node.blocks.apart(ann, id_of(bob)) for node in nodes))
     await eventually(lambda: sees(bob, "ann", "chat"))
     await eventually(lambda: shows(bob, "ann")[-1] == "chat")
@@ -557,7 +557,7 @@ async def test_a_choice_of_which_the_bus_carries_nothing_is_found_out_and_told(s
     for each in buses:
         each.broken = True
     await ann.ask("presence.set", show="dnd", status="mooring")
-    await eventually(lambda: one_board(there).entry(id_of(phone)).shown == "dnd")
+    await eventually(lambda: one_board(there).find(site.id, phone.sub).shown == "dnd")
     await eventually(lambda: shows(phone, "ann") == ["dnd"])
 
 
@@ -582,7 +582,7 @@ async def test_what_is_told_of_an_earlier_block_or_choice_takes_nothing_back(
     for note in (told[0], told[2]):
         hear(note)
     assert not here.blocks.apart(id_of(ann), id_of(bob))
-    assert one_board(here).entry(id_of(ann)).choice.show == "dnd"
+    assert one_board(here).find(site.id, ann.sub).choice.show == "dnd"
 
 
 async def test_how_a_member_is_is_looked_up_where_word_of_it_was_overtaken(
