@@ -207,6 +207,9 @@ class Sessions:
         for id in self._over:
             if self._node.link_of(id) is link:
                 self.records.later(id, self.records.end(id))
+                # Its home may have written it down already.
+                for other in link.others:
+                    link.note_to(other, "session.ended", id)
         here = [handler for id, handler in self._here.items() if self._node.link_of(id) is link]
         self._node.spawn(self._register_each(here))
 

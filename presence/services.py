@@ -66,6 +66,8 @@ async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
         handler.watching = {*(handler.watching or ()), *subs}
         others = await monitor.elsewhere.look((site_id, sub) for sub in subs)
     else:
+        # Before the handler does so: who looks at what is wished meanwhile must find it. How they are the home knows.
+        handler.node.sessions.wishes.keep(handler, watching=dict.fromkeys(subs, ""))
         await monitor.watch(handler, subs)
     seen = await database.read(_seen, site_id, handler.caller.id, list(subs))
     presence = {}
@@ -73,7 +75,8 @@ async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
         away = Presence(show="offline", status="", since=seen.get(sub, 0))
         theirs = others[site_id, sub].values() if (site_id, sub) in others else None
         presence[sub] = monitor.seen_by(handler, sub, theirs) or away
-    handler.node.sessions.wishes.keep(handler, watching={sub: digest(seen) for sub, seen in presence.items()})
+    if isinstance(handler, Visitor):
+        handler.node.sessions.wishes.keep(handler, watching={sub: digest(seen) for sub, seen in presence.items()})
     return PresenceOk(presence=presence)
 
 

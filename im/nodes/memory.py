@@ -11,6 +11,8 @@ from im.nodes.directory import OWN, Kept, Pulse, Session
 
 
 class _Kept:
+    __slots__ = ("fields", "own", "watching")
+
     def __init__(self) -> None:
         self.fields: dict[str, bytes] = {}
         self.own: deque[int] = deque(maxlen=OWN)
@@ -132,8 +134,10 @@ class MemoryDirectory:
             return False
         self._hub.sessions.pop(id, None)
         now = time.monotonic()
-        self._hub.ended = {other: until for other, until in self._hub.ended.items() if until > now}
-        self._hub.ended[id] = now + seconds
+        ended = self._hub.ended
+        while ended and next(iter(ended.values())) <= now:
+            del ended[next(iter(ended))]
+        ended[id] = now + seconds
         return True
 
     async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:

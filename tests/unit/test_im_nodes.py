@@ -910,6 +910,19 @@ async def test_what_frames_at_other_nodes_wish_holds_whatever_becomes_of_the_not
     await eventually(lambda: {sub for frame in stream.frames for sub in frame["members"]} == {"ann", "dan"})
 
 
+async def test_what_is_just_being_watched_is_not_taken_back_by_a_look_at_what_is_wished(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, _ = two
+    _, desk = await begin(site, here, "bob")
+    watched = desk.ask("presence.watch", members=["ann"])
+    await asyncio.sleep(0)
+    assert desk.handler.watching
+    await here.sessions.wishes.hear(desk.handler)
+    await watched
+    assert desk.handler.watching == {"ann"}
+
+
 async def test_what_changes_before_the_home_knows_that_it_is_watched_is_told(
     site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -989,8 +1002,9 @@ async def test_a_session_that_ended_stays_so_when_redis_begins_anew(
     if not isinstance(here.links[0].directory, RedisDirectory):
         return
     id, desk = await begin(site, here, "bob")
-    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
-    await there.sessions.end(await there.sessions.find(id))
+    with monkeypatch.context() as lost:
+        lost.setattr(there.links[0], "note_to", lambda *args: None)
+        await there.sessions.end(await there.sessions.find(id))
     redis.kill()
     await asyncio.to_thread(redis.start)
     await eventually(lambda: desk.handler.gone)
