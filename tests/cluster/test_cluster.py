@@ -55,6 +55,12 @@ def answers(address: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
+def well(cluster: Cluster) -> bool:
+    """Whether all that each node stands on answers it."""
+    answers = [httpx.get(f"{node['url']}/readyz", trust_env=False) for node in cluster.state["nodes"]]
+    return all(answer.json() == {"status": "ok"} for answer in answers)
+
+
 def command_line(pid: int) -> str:
     """The command of a process."""
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -95,18 +101,14 @@ async def test_a_part_that_is_killed_is_back_and_told_of(cluster: Cluster, part:
     before = cluster.send(part, signal.SIGKILL)
     now = await cluster.back(part, before)
     assert command_line(now)
-    await until(
-        lambda: httpx.get(f"{cluster.base}/readyz", trust_env=False).status_code == 200, "not ready", BACK_SECONDS
-    )
+    await until(lambda: well(cluster), "not well", BACK_SECONDS)
 
 
 @pytest.mark.parametrize("part", [*PARTS, *WORKERS])
 async def test_a_part_that_is_told_to_end_is_back_and_told_of(cluster: Cluster, part: str) -> None:
     before = cluster.send(part, signal.SIGTERM)
     await cluster.back(part, before)
-    await until(
-        lambda: httpx.get(f"{cluster.base}/readyz", trust_env=False).status_code == 200, "not ready", BACK_SECONDS
-    )
+    await until(lambda: well(cluster), "not well", BACK_SECONDS)
 
 
 def test_commands_run_against_the_cluster_with_its_settings_file(cluster: Cluster) -> None:
