@@ -99,7 +99,7 @@ def test_every_service_listens_on_this_machine_alone(cluster: Cluster) -> None:
 @pytest.mark.parametrize("part", [*PARTS, *WORKERS])
 async def test_a_part_that_is_killed_is_back_and_told_of(cluster: Cluster, part: str) -> None:
     before = cluster.send(part, signal.SIGKILL)
-    now = await cluster.back(part, before)
+    now = await cluster.back(part, before, BACK_SECONDS)
     assert command_line(now)
     await until(lambda: well(cluster), "not well", BACK_SECONDS)
 
@@ -107,7 +107,7 @@ async def test_a_part_that_is_killed_is_back_and_told_of(cluster: Cluster, part:
 @pytest.mark.parametrize("part", [*PARTS, *WORKERS])
 async def test_a_part_that_is_told_to_end_is_back_and_told_of(cluster: Cluster, part: str) -> None:
     before = cluster.send(part, signal.SIGTERM)
-    await cluster.back(part, before)
+    await cluster.back(part, before, BACK_SECONDS)
     await until(lambda: well(cluster), "not well", BACK_SECONDS)
 
 
@@ -215,7 +215,7 @@ async def test_a_rolling_restart_loses_nothing_and_lets_every_request_through(cl
         again = await come_back(site, sub, member)
         assert again.hello.get("resumed") is not False
     for name in cluster.node_names:
-        await cluster.back(name, before[name], within=60)
+        await cluster.back(name, before[name])
     assert {name for name, pid in cluster.pids.items() if pid != before[name]} == set(cluster.node_names)
     ending.set()
     await asking
