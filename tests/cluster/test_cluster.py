@@ -96,6 +96,12 @@ def test_every_service_listens_on_this_machine_alone(cluster: Cluster) -> None:
     assert not ports & everywhere
 
 
+def test_the_databases_temporary_tables_are_in_a_place_of_its_own(cluster: Cluster) -> None:
+    """Another server on the machine deletes what it finds in the common one when it starts."""
+    ask = "from django.db import connection as c; s = c.cursor(); s.execute('SELECT @@tmpdir'); print(s.fetchone()[0])"
+    assert cluster.var in Path(cluster.manage("shell", "--verbosity", "0", "--command", ask)).parents
+
+
 @pytest.mark.parametrize("part", [*PARTS, *WORKERS])
 async def test_a_part_that_is_killed_is_back_and_told_of(cluster: Cluster, part: str) -> None:
     before = cluster.send(part, signal.SIGKILL)

@@ -123,6 +123,10 @@ async def test_a_redis_that_restarts_empty_under_load_loses_nothing(cluster: Clu
 async def test_a_redis_that_hangs_under_load_loses_nothing(cluster: Cluster, talk: Checker) -> None:
     first, second = (talk.site.at(node["url"]) for node in cluster.state["nodes"])
     ann, bob = await first.join("ann", transport="ws"), await second.join("bob", transport="ws")
+    cid = await second.join("cid", transport="sse")
+    room = (await ann.ok("conversation.create", members=["bob", "cid"], name="Quay"))["conversation"]
+    for member in (bob, cid):
+        await member.event("conversation")
     async with talk.talking():
         await talk.flow(BEFORE)
         # It takes what it is told, and answers nothing.
@@ -133,19 +137,22 @@ async def test_a_redis_that_hangs_under_load_loses_nothing(cluster: Cluster, tal
             said = 0
             while time.monotonic() < end:
                 # What is said on one node comes to the other by the database.
-                await ann.send("bob", f"Ahoy {said}")
-                await bob.event("message", body=f"Ahoy {said}")
+                await ann.say(room, f"Ahoy {said}")
+                for member in (bob, cid):
+                    await member.event("message", body=f"Ahoy {said}")
                 said += 1
         finally:
             cluster.send("redis", signal.SIGCONT)
         await talk.flow(AFTER)
     await talk.verify()
     assert cluster.pids["redis"] == hung
-    assert [message["body"] for message in bob.messages()] == [f"Ahoy {number}" for number in range(said)]
-    await talk.shown([client.sub for client in talk.clients] + ["ann", "bob"], "online")
+    for member in (bob, cid):
+        heard = [message["body"] for message in member.messages() if "body" in message]
+        assert heard == [f"Ahoy {number}" for number in range(said)]
+    await talk.shown([client.sub for client in talk.clients] + ["ann", "bob", "cid"], "online")
     for site in (first, second):
         await site.leave()
-    await talk.shown([*await talk.part(8), "ann", "bob"], "offline")
+    await talk.shown([*await talk.part(8), "ann", "bob", "cid"], "offline")
 
 
 async def test_a_memcached_that_is_gone_breaks_nothing(cluster: Cluster, talk: Checker) -> None:
