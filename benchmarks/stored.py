@@ -124,7 +124,8 @@ def prepare(server: Server, members: int) -> tuple[dict[str, str], list[str]]:
         tx = Transaction()
         tx.lock_sites([info.id])
         blank: dict[str, Any] = {"avatar": "", "url": "", "role": "member", "groups": (), "guest": False, "kid": ""}
-        people = [enroll(tx, info.id, Claims(sub=f"m{n}", name=f"Member {n}", **blank)) for n in range(members)]
+        enrolled = enroll(tx, info.id, [Claims(sub=f"m{n}", name=f"Member {n}", **blank) for n in range(members)])
+        people = [enrolled[f"m{n}"] for n in range(members)]
         for one, other in zip(people[::2], people[1::2], strict=True):
             pair = {one.id: one.sub, other.id: other.sub}
             rooms += [tx.open_room(info.id, pair, pair=pair_of(*pair)).key] * 2

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from im.nodes import names
+from im.notes import Note
 
 logger = logging.getLogger(__name__)
 
@@ -32,31 +33,34 @@ class Event(msgspec.Struct, array_like=True):
 
 
 class Commit(msgspec.Struct, array_like=True, tag="c"):
-    """A write's changes of a site, from its version `base` on up to `last`."""
+    """A write's changes of a site, from its version `base` on up to `last`, with the notes of them."""
 
     site_id: int
     base: int
     last: int
     events: list[Event]
+    notes: list[Note] = []
 
     def names(self) -> tuple[str, ...]:
         """By what a node that may need it is found."""
         members = {member for event in self.events for ids, _ in event.frames for member in ids}
-        return (names.site(self.site_id), *map(names.member, members))
+        noted = {name for note in self.notes for name in note.names}
+        return (names.site(self.site_id), *{*map(names.member, members), *noted})
 
     def weight(self) -> int:
         """Its size on the bus, near enough: bytes."""
         return sum(len(data or b"") + 10 * len(ids) for event in self.events for ids, data in event.frames)
 
     def trimmed(self, has: set[str]) -> "Commit":
-        """As a node with these names needs it: without the bytes for which it has nobody."""
+        """As a node with these names needs it: without the bytes, and what its notes say, for which it has nobody."""
         events = []
         for event in self.events:
             frames = [
                 (list(ids), data if any(names.member(id) in has for id in ids) else None) for ids, data in event.frames
             ]
             events.append(Event(event.site_id, event.version, frames, None, event.session or _session(event.origin)))
-        return Commit(self.site_id, self.base, self.last, events)
+        notes = [note if has.intersection(note.names) else note._replace(args=None) for note in self.notes]
+        return Commit(self.site_id, self.base, self.last, events, notes)
 
 
 def _session(origin: Any) -> str:

@@ -6,16 +6,21 @@ closed; the event loop itself never touches the database.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 
 READERS = 4
+MANY = 200
+"""Questions in one batch, at the most: so many that the next ones need not wait for long."""
+BATCHES = 2
+"""Batches of one kind that are answered at the same time: what is slow to answer does not hold up all others."""
 
 P = ParamSpec("P")
+Q = TypeVar("Q")
 R = TypeVar("R")
 
 _readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="reader")
@@ -52,6 +57,53 @@ async def read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
             return function(*args, **kwargs)
 
     return await asyncio.get_running_loop().run_in_executor(_readers, task)
+
+
+class Batch(Generic[Q, R]):
+    """Questions that are answered together: those that come while others are answered make the next batch.
+
+    Args:
+        answer: gives for each question, in order, what it is answered with, or what is raised.
+    """
+
+    def __init__(self, answer: Callable[[list[Q]], Awaitable[list[R | Exception]]]) -> None:
+        self._answer = answer
+        self._waiting: list[tuple[Q, asyncio.Future[R]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: Q) -> R:
+        """The answer to one question. One that is cancelled, or fails, leaves the others of its batch theirs."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        self._waiting.append((question, future))
+        if len(self._tasks) < BATCHES:
+            task = loop.create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            some, self._waiting = self._waiting[:MANY], self._waiting[MANY:]
+            answers = await self._answers([question for question, _ in some])
+            for (_, future), answer in zip(some, answers, strict=True):
+                if future.done():
+                    continue
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
+                else:
+                    future.set_result(answer)
+
+    async def _answers(self, questions: list[Q]) -> list[R | Exception]:
+        try:
+            return await self._answer(questions)
+        except (OperationalError, InterfaceError) as error:
+            return [error] * len(questions)
+        except Exception as error:
+            if len(questions) == 1:
+                return [error]
+            # The fault may be one question's own.
+            return [answer for question in questions for answer in await self._answers([question])]
 
 
 @contextmanager

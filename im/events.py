@@ -4,6 +4,7 @@ An event that must not be lost carries a `cursor`: all that was the member's up 
 The same bytes serve every recipient; what differs between recipients is another frame.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
@@ -30,11 +31,17 @@ class Presence(Struct):
     since: int
 
 
-class Choice(Struct):
+class Choice(Struct, frozen=True):
     """A member's own choice of presence."""
 
     show: Show
     status: str
+
+
+@lru_cache(maxsize=1_000)
+def choice(show: Show, status: str) -> Choice:
+    """A choice. Each member who is connected keeps one; those that many make are the same object."""
+    return Choice(show=show, status=status)
 
 
 class ReadMark(Struct):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from im import blocks, database, dispatch, limits, replay
+from im import database, dispatch, limits, replay
 from im.caller import Caller
 from im.errors import CLOSE_BAD_FRAMES, CLOSE_FLOODING, CLOSE_REPLACED, CLOSE_TOO_LARGE, Refusal, encode
 from im.events import Ok
@@ -124,11 +124,11 @@ class Handler:
     def _check_rate(self, frame: Frame) -> None:
         if not self.caller.site.limited:
             return
-        wait = self.present.frames.take(limits.FRAMES_PER_SECOND, limits.FRAME_BURST)
+        wait = self.present.take_frame()
         if not wait and isinstance(frame, MessageSend):
-            wait = self.present.sends.take(limits.SENDS_PER_SECOND, limits.SEND_BURST)
+            wait = self.present.take_send()
         elif not wait and isinstance(frame, SHAPING):
-            wait = self.present.shapes.take(limits.SHAPES_PER_SECOND, limits.SHAPE_BURST)
+            wait = self.present.take_shape()
         if wait:
             raise Refusal("rate-limited", "That was too fast.", retry_ms=wait, id=frame.id)
 
@@ -199,7 +199,7 @@ class Handler:
 
     def apart(self, other: int) -> bool:
         """True where its member and another have nothing to do with each other, because one has blocked the other."""
-        return blocks.apart(self.caller.id, other)
+        return self.node.blocks.apart(self.caller.id, other)
 
     def leave(self) -> None:
         """The connection is gone: frames that still wait take no effect, and nothing is written any more."""
@@ -281,27 +281,31 @@ class Handler:
         self.session, self.own = id, set()
         self.version, self.held = version, None
 
+    def recall(self, own: set[int]) -> None:
+        """A session's record tells which versions it made itself, at whatever node."""
+        self.own = {version for version in self.own | own if version > self.version}
+
     async def attach(self, port: Port, version: int | None = None) -> None:
         """Gives a session a port, which begins with all changes since `version` (or since the last port ended).
 
         A process that dies meanwhile has moved no cursor: the client asks again.
 
         Raises:
-            Refusal: `not-found` where too much was missed; the client begins anew.
+            Refusal: `not-found` where too much was missed, or the database was put back; the client begins anew.
         """
         if self.port is not None:
             self.port.close(CLOSE_REPLACED, "replaced")
         before, self.port, self.held = self.version, port, []
         try:
             begin = before if version is None else version
-            begin, changes, up_to = await database.read(_changes_since, self.caller, begin, before)
-        except replay.TooMuch:
+            begin, changes, up_to = await database.read(_changes_since, self.caller, begin, before, self.epoch)
+        except (replay.TooMuch, replay.Elsewhere):
             self.node.sessions.ended(self.session or "")
             raise Refusal("not-found", "Too much was missed; begin a new session.") from None
         # Another port may have taken this one's place, and be further.
         if self.port is port:
             self.version = begin
-            self.own = {own for own in self.own if own > self.version}
+            self.recall(NONE)
             self.release(changes, up_to)
 
     def detach(self) -> None:
@@ -309,10 +313,12 @@ class Handler:
         self.port, self.held = None, None
 
 
-def _changes_since(caller: Caller, begin: int, before: int) -> tuple[int, list[replay.Change], int]:
+def _changes_since(caller: Caller, begin: int, before: int, epoch: str) -> tuple[int, list[replay.Change], int]:
     """Where it begins, what follows, and up to where. A position that is yet to come is not one to begin from."""
     with database.snapshot():
         position = replay.position(caller.site_id)
+        if position.epoch != epoch or position.version < before:
+            raise replay.Elsewhere
         begin = begin if begin <= position.version else before
         return begin, replay.since(caller.site_id, caller.id, begin, position.epoch), position.version
 

@@ -7,22 +7,23 @@ state is read after that, in one snapshot. So nothing falls between the answer a
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-from msgspec import UNSET, structs
+from msgspec import UNSET
 
-from avchat.tenants import directory, services, tokens
+from avchat.tenants import services, tokens
 from avchat.tenants.directory import SiteInfo
-from im import blocks, cursor, database, events, limits, members, protocol, replay, shelves
+from im import cursor, database, events, limits, members, protocol, reception, replay
+from im.blocks import Known
 from im.caller import Caller
 from im.errors import Refusal
 from im.handler import Handler, Port
 from im.models import Member
 from im.protocol import Hello
-from im.transaction import Blocks
+from im.reception import OutOfDate, State, Wanted
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -42,28 +43,6 @@ class Welcome(NamedTuple):
     reply: events.HelloOk
     changes: list[replay.Change]
     up_to: int
-
-
-class _Proof(NamedTuple):
-    site: SiteInfo
-    claims: tokens.Claims
-    token: str | None
-    member: members.Profile | None
-
-
-class _OutOfDate(Exception):
-    """What memcached has of a member is not what the database has."""
-
-
-class _State(NamedTuple):
-    position: replay.Position
-    member: members.Profile
-    tabs: list[protocol.Tab]
-    choice: events.Choice
-    blocks: Blocks
-    unread: dict[str, int]
-    resumed: bool | None
-    changes: list[replay.Change]
 
 
 async def welcome(node: "Node", data: bytes | str, *, origin: str | None, address: str, port: Port | None) -> Welcome:
@@ -97,20 +76,20 @@ async def welcome(node: "Node", data: bytes | str, *, origin: str | None, addres
 
 
 async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | None) -> Welcome:
-    proof = await database.read(_prove, frame, origin)
+    proof = await reception.of(node).proofs.ask((frame, origin))
     site, entered = proof.site, None
     if wait := site.limited and await node.rates.site_hellos.take(site.key):
         raise Refusal("rate-limited", "Too many members of this site come at once.", retry_ms=wait)
     if proof.member is not None:
-        with contextlib.suppress(_OutOfDate):
+        with contextlib.suppress(OutOfDate):
             entered = await _enter(node, site, proof.member, port, frame.resume, proof.claims)
     if entered is None:
-        member = await node.journal.write(site.id, partial(_enroll, site, proof.claims))
+        member = await reception.of(node).members.ask(proof)
         entered = await _enter(node, site, member, port, frame.resume, None)
     handler, state, known = entered
     _note(site, origin, proof.claims)
     at = frame.resume if state.resumed and frame.resume else cursor.cursor(state.position.epoch, state.position.version)
-    handler.epoch = state.position.epoch
+    handler.epoch = sys.intern(state.position.epoch)
     reply = events.HelloOk(
         id=frame.id or UNSET,
         member=state.member.entry,
@@ -119,12 +98,12 @@ async def _let_in(node: "Node", frame: Hello, origin: str | None, port: Port | N
         tabs=state.tabs,
         unread=state.unread,
         limits=told_limits(site),
-        presence=state.choice,
+        presence=state.chosen.choice,
         site={"name": site.name},
         token=proof.token or UNSET,
         resumed=UNSET if state.resumed is None else state.resumed,
     )
-    node.arrive(handler, state.position.version, state.choice, known)
+    node.arrive(handler, state.position.version, state.chosen, known)
     return Welcome(handler, reply, state.changes, state.position.version)
 
 
@@ -135,16 +114,18 @@ async def _enter(
     port: Port | None,
     resume: str | None,
     claims: tokens.Claims | None,
-) -> tuple[Handler, _State, Blocks]:
+) -> tuple[Handler, State, Known]:
     """Registers a member's connection and reads its state. With `claims`, the member has to be stored as they say."""
-    handler = Handler(node, Caller(site, member.id, member.sub, member.role), port)
+    # The few roles that there are stand once each, not once per connection; likewise below, the epoch.
+    handler = Handler(node, Caller(site, member.id, member.sub, sys.intern(member.role)), port)
+    desk = reception.of(node)
     try:
         # What is stored from now on is told to this node by the others, too.
         await node.link(site.id).settled()
         while True:
-            seen = blocks.changes()
-            state = await database.read(_state, handler.caller, resume, claims)
-            known = await blocks.settled(seen, handler.caller, state.blocks)
+            seen = node.blocks.changes
+            state = await desk.states.ask(Wanted(handler.caller, resume, claims))
+            known = await node.blocks.settled(seen, handler.caller, state.blocks)
             # Meanwhile another connection's hello may have had the feed begin with what is not in this state yet.
             if state.position.version >= node.feeds[site.id].begun:
                 break
@@ -167,59 +148,6 @@ def told_limits(site: SiteInfo) -> dict[str, int]:
     if site.limited:
         told |= {"sends_per_second": int(limits.SENDS_PER_SECOND), "burst": limits.SEND_BURST}
     return told
-
-
-def _prove(frame: Hello, origin: str | None) -> _Proof:
-    site = directory.site(frame.site)
-    if site is None or site.suspended:
-        raise Refusal("unauthorized", "There is no such site.")
-    if not site.admits(origin):
-        raise Refusal("forbidden", "Pages of this origin may not open this site's chat.")
-    token = None
-    try:
-        if frame.token is not None:
-            claims = tokens.verify(site.key, frame.token)
-        elif frame.guest is None:
-            raise Refusal("unauthorized", "A hello needs a member token.")
-        elif not site.guests:
-            raise Refusal("unauthorized", "This site does not let guests in.")
-        else:
-            token, claims = tokens.mint_guest(site, frame.guest.name)
-    except tokens.TokenError as error:
-        raise Refusal("unauthorized", str(error)) from None
-    claims = structs.replace(claims, origin=origin or "")
-    return _Proof(site, claims, token, members.find(site, claims))
-
-
-def _enroll(site: SiteInfo, claims: tokens.Claims, tx: object) -> Member:
-    return members.enroll(tx, site.id, claims)  # type: ignore[arg-type]
-
-
-def _state(caller: Caller, resume: str | None, claims: tokens.Claims | None) -> _State:
-    with database.snapshot():
-        row = Member.objects.filter(site=caller.site_id, id=caller.id).first()
-        if row is None or (claims is not None and not members.agrees(row, claims)):
-            raise _OutOfDate
-        position = replay.position(caller.site_id)
-        at = cursor.parse(resume) if resume is not None else None
-        resumed = None if resume is None else False
-        changes: list[replay.Change] = []
-        if at and at.epoch == position.epoch and at.version <= position.version and not at.expired:
-            try:
-                changes = replay.since(caller.site_id, caller.id, at.version, position.epoch)
-                resumed = True
-            except replay.TooMuch:
-                pass
-        return _State(
-            position,
-            members.profile(row),
-            replay.tabs_of(row),
-            msgspec.convert(row, events.Choice, from_attributes=True),
-            shelves.blocks(caller.site_id, caller.id, position.epoch, position.blocks),
-            shelves.unread(caller.site_id, caller.id, position.epoch),
-            resumed,
-            changes,
-        )
 
 
 def _note(site: SiteInfo, origin: str | None, claims: tokens.Claims) -> None:

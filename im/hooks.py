@@ -3,26 +3,26 @@
 The messenger calls; presence and calls listen. A hook is a plain function of the event loop.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from im.events import Choice
     from im.handler import Handler
+    from im.members import Chosen
     from im.node import Node
     from im.nodes.link import Link
 
 started: list[Callable[["Node"], None]] = []
 """The node begins its work."""
 
-arrived: list[Callable[["Handler", "Choice"], None]] = []
+arrived: list[Callable[["Handler", "Chosen"], None]] = []
 """A connection was let in; with the member's stored choice of presence."""
 
 detached: list[Callable[["Handler"], None]] = []
 """An HTTP session's events are no longer being read; another node may go on with it."""
 
-moved: list[Callable[["Handler", list[str]], Awaitable[None]]] = []
-"""An HTTP session has come here from another node; with the members that it watches."""
+wished: list[Callable[["Handler", bool, Mapping[str, str]], Awaitable[None]]] = []
+"""All that an HTTP session at home here wishes now: whether it idles, whom it watches (each with how it was told)."""
 
 attached: list[Callable[["Handler"], None]] = []
 """An HTTP session's events are being read again, after a pause in which only what is stored was kept."""

@@ -17,9 +17,10 @@ asked first. After that the question is asked for a while, so that who repeats i
 
 import asyncio
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
@@ -39,6 +40,9 @@ BATCH = 500
 
 RETRY_S = 10.0
 """How long a commit is tried again, in seconds, before the writes are refused with `unavailable`."""
+
+STOP_S = 5.0
+"""How long a journal that ends tries to store what was submitted, in seconds; what is left is refused."""
 
 ASK_S = 60.0
 """For how long messages are no longer taken to be new, in seconds, once one was not."""
@@ -65,7 +69,6 @@ class Outcome(NamedTuple):
 
     result: Any
     commit: Commit | None = None
-    notes: Sequence[Note] = ()
 
 
 class Attempt(NamedTuple):
@@ -80,15 +83,17 @@ class Attempt(NamedTuple):
 class Journal:
     """Stores writes, and publishes what was stored: the notes before the answer, the commit after it."""
 
-    def __init__(self, publish: Callable[[Commit], None], note: Callable[[int, Note], None]) -> None:
+    def __init__(self, publish: Callable[[Commit], None], hear: Callable[[Note], None]) -> None:
         self._publish = publish
-        self._note = note
+        self._hear = hear
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Write | None] = SimpleQueue()
         self._id = new_id()
         self._number = 0
         # Until when keys are asked for before anything is stored.
         self._asking = 0.0
+        # Until when anything is stored.
+        self._until = math.inf
         # The commit that is under way, or of which nobody knows whether it is stored.
         self._doubt: Attempt | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
@@ -121,9 +126,12 @@ class Journal:
         return result
 
     def stop(self) -> None:
-        """Stores what was submitted and ends."""
+        """Stores what was submitted, as far as the database takes it, and ends: after `STOP_S`, or twice that where it
+        does not answer at all. What becomes of a commit that is under way then nobody is told, as in a crash.
+        """
+        self._until = time.monotonic() + STOP_S
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(2 * STOP_S)
 
     def _work(self) -> None:
         while True:
@@ -157,6 +165,8 @@ class Journal:
         deadline = time.monotonic() + RETRY_S
         pause = 0.01
         while batch or self._doubt:
+            if time.monotonic() > self._until:
+                return self._refuse(batch)
             ask = time.monotonic() < self._asking
             try:
                 database.refresh()
@@ -168,7 +178,7 @@ class Journal:
                 if not (self._doubt or isinstance(error, OperationalError | InterfaceError)):
                     return self._store_each(batch)
                 # A deadlock, a busy, full or lost database: the same batch again cannot store anything twice.
-                if time.monotonic() > deadline:
+                if time.monotonic() > min(deadline, self._until):
                     logger.exception("The database does not take writes")
                     return self._refuse(batch)
                 time.sleep(pause)
@@ -203,8 +213,8 @@ class Journal:
             for write in batch:
                 base = tx.version(write.site_id)
                 result = _result(write, tx)
-                commit = Commit(write.site_id, base, tx.version(write.site_id), tx.events)
-                outcome.append(Outcome(result, commit, tx.notes))
+                commit = Commit(write.site_id, base, tx.version(write.site_id), tx.events, tx.notes)
+                outcome.append(Outcome(result, commit))
                 tx.events, tx.notes = [], []
             tx.finish()
             self._doubt = attempt
@@ -227,9 +237,9 @@ class Journal:
         return attempt if mark and attempt and mark.batch == attempt.number else None
 
     def _tell(self, batch: list[Write], outcome: list[Outcome]) -> None:
-        for write, (result, commit, notes) in zip(batch, outcome, strict=True):
-            for note in notes:
-                guarded(self._note, write.site_id, note)
+        for write, (result, commit) in zip(batch, outcome, strict=True):
+            for note in commit.notes if commit is not None else ():
+                guarded(self._hear, note)
             guarded(write.done, result)
             if commit is not None and commit.last > commit.base:
                 guarded(self._publish, commit)

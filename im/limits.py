@@ -20,32 +20,25 @@ BAD_FRAMES_S = 10.0
 MAX_BUCKETS = 200_000
 
 
-class Bucket:
-    """A token bucket as one number: the time at which it is full (generic cell rate algorithm, ITU-T I.371)."""
+FULL = 0.0
+"""A bucket from which nothing was taken yet."""
 
-    __slots__ = ("full_at",)
 
-    def __init__(self) -> None:
-        self.full_at = 0.0
+def take(full_at: float, rate: float, burst: int) -> tuple[float, int]:
+    """Takes a token from a bucket (generic cell rate algorithm, ITU-T I.371).
 
-    @property
-    def full(self) -> bool:
-        """True where it is as good as new."""
-        return self.full_at <= time.monotonic()
+    Args:
+        full_at: the bucket: the moment at which it is full, in seconds on the monotonic clock.
+        rate: tokens a second.
+        burst: tokens in a full bucket.
 
-    def take(self, rate: float, burst: int) -> int:
-        """Takes a token. Answers 0, or the milliseconds until there is one again.
-
-        Args:
-            rate: tokens a second.
-            burst: tokens in a full bucket.
-        """
-        now = time.monotonic()
-        full_at = max(self.full_at, now) + 1 / rate
-        if wait := _wait_ms(full_at - now - burst / rate):
-            return wait
-        self.full_at = full_at
-        return 0
+    Returns:
+        The bucket as it is now, and 0, or the milliseconds until there is a token again.
+    """
+    now = time.monotonic()
+    then = max(full_at, now) + 1 / rate
+    wait = _wait_ms(then - now - burst / rate)
+    return (full_at, wait) if wait else (then, 0)
 
 
 class Buckets:
@@ -54,27 +47,19 @@ class Buckets:
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
         self._burst = burst
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, float] = {}
 
     def take(self, who: str) -> int:
         """Takes a token of an address: 0, or the milliseconds until there is one again."""
-        return self._bucket(who).take(self._rate, self._burst)
+        if who not in self._buckets and len(self._buckets) >= MAX_BUCKETS:
+            now = time.monotonic()
+            self._buckets = {key: full_at for key, full_at in self._buckets.items() if full_at > now}
+        self._buckets[who], wait = take(self._buckets.get(who, FULL), self._rate, self._burst)
+        return wait
 
     def empty(self, who: str) -> int:
         """Milliseconds until an address has a token again; 0 where it has one. Takes none."""
-        bucket = self._buckets.get(who)
-        if bucket is None:
-            return 0
-        return _wait_ms(bucket.full_at - time.monotonic() - (self._burst - 1) / self._rate)
-
-    def _bucket(self, who: str) -> Bucket:
-        bucket = self._buckets.get(who)
-        if bucket is None:
-            if len(self._buckets) >= MAX_BUCKETS:
-                now = time.monotonic()
-                self._buckets = {key: kept for key, kept in self._buckets.items() if kept.full_at > now}
-            bucket = self._buckets[who] = Bucket()
-        return bucket
+        return _wait_ms(self._buckets.get(who, FULL) - time.monotonic() - (self._burst - 1) / self._rate)
 
 
 class Window:

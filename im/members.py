@@ -6,11 +6,11 @@ Profiles are kept in memcached. Whoever changes one otherwise than by `enroll` h
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from msgspec import UNSET, Struct
 
 from avchat.cache import Shelf, digest
-from avchat.tenants.directory import SiteInfo
 from avchat.tenants.tokens import Claims
 from im import events
 from im.errors import Refusal
@@ -59,13 +59,16 @@ def entry(sub: str, name: str, avatar: str, role: str, url: str = "") -> events.
     return events.Member(id=sub, name=name, avatar=avatar or None, role=role, url=url or UNSET)
 
 
-def find(site: SiteInfo, claims: Claims) -> Profile | None:
-    """The member that a token names, if there is one that is as the token says.
+class Chosen(NamedTuple):
+    """A member's stored choice of presence, and the version of the change that made it; 0 for that of a new member."""
 
-    It may have been changed a moment ago: see `agrees`.
-    """
-    profile = profiles(site.id, [claims.sub]).get(claims.sub)
-    return profile if profile is not None and agrees(profile, claims) else None
+    choice: events.Choice
+    version: int
+
+
+def chosen(member: Member) -> Chosen:
+    """The choice of a member as stored."""
+    return Chosen(events.choice(member.show, member.status), member.choice_version)
 
 
 def agrees(member: Member | Profile, claims: Claims) -> bool:
@@ -93,24 +96,34 @@ def forget(site_id: int, subs: Iterable[str]) -> None:
     _shelf.forget([_name(site_id, sub) for sub in subs])
 
 
-def enroll(tx: Transaction, site_id: int, claims: Claims) -> Member:
-    """Makes or updates the member that a token describes."""
-    profile = _profile(claims)
-    member, created = Member.objects.get_or_create(
-        site_id=site_id, sub=claims.sub, defaults={**profile, "sort": folded(claims.name), "created": tx.now}
+def enroll(tx: Transaction, site_id: int, described: Iterable[Claims]) -> dict[str, Member]:
+    """Makes or updates the members that tokens describe; of two about the same member, the last counts.
+
+    The site is locked, so that nobody else makes them meanwhile. Answers them by sub.
+    """
+    wanted = {claims.sub: claims for claims in described}
+    known = {member.sub: member for member in Member.objects.filter(site=site_id, sub__in=wanted)}
+    new = (
+        Member(site_id=site_id, sub=sub, sort=folded(claims.name), created=tx.now, **_profile(claims))
+        for sub, claims in wanted.items()
+        if sub not in known
     )
-    if created or member.name != claims.name:
-        MemberWord.objects.filter(site=site_id, member=member).delete()
-        MemberWord.objects.bulk_create(
-            MemberWord(site_id=site_id, word=word, member=member) for word in dict.fromkeys(words(claims.name))
-        )
-    if not created:
+    made = Member.objects.bulk_create(new)
+    renamed = [member for sub, member in known.items() if member.name != wanted[sub].name]
+    for sub, member in known.items():
+        profile = _profile(wanted[sub]) | {"sort": folded(wanted[sub].name)}
         for name, value in profile.items():
             setattr(member, name, value)
-        member.sort = folded(claims.name)
-        member.save(update_fields=[*profile, "sort"])
-        forget(site_id, [claims.sub])
-    return member
+        member.save(update_fields=profile)
+    if renamed:
+        MemberWord.objects.filter(site=site_id, member__in=renamed).delete()
+    MemberWord.objects.bulk_create(
+        MemberWord(site_id=site_id, word=word, member=member)
+        for member in (*made, *renamed)
+        for word in dict.fromkeys(words(member.name))
+    )
+    forget(site_id, known)
+    return known | {member.sub: member for member in made}
 
 
 def resolve(site_id: int, subs: Iterable[str]) -> dict[int, str]:

@@ -35,7 +35,7 @@ class SiteVersion(models.Model):
 
 
 class Member(models.Model):
-    """A member of a site, as its tokens describe it; its tabs and its lists (contacts, blocks) have versions."""
+    """A member of a site, as its tokens describe it; its tabs, lists (contacts, blocks) and choice have versions."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+", db_index=False)
     sub = ExactCharField(max_length=140)
@@ -54,6 +54,7 @@ class Member(models.Model):
     created = models.BigIntegerField()
     tabs_version = models.BigIntegerField(default=0)
     lists_version = models.BigIntegerField(default=0)
+    choice_version = models.BigIntegerField(default=0, db_default=0, help_text="Of the last choice of presence.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "sub"], name="member_sub")]

@@ -11,19 +11,22 @@ import random
 import secrets
 from collections.abc import Collection, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from zlib import crc32
 
 from django.conf import settings
 
-from im import blocks, database, hooks, notes, rosters
+from im import database, hooks, notes, rosters
+from im.blocks import BlocksHere, Known
 from im.commit import Commit
 from im.ending import end
 from im.errors import CLOSE_RESTART, encode
-from im.events import Choice, Closing
+from im.events import Closing
 from im.feed import Feed
 from im.handler import Handler
 from im.journal import Journal
+from im.members import Chosen
 from im.models import SiteVersion
 from im.nodes import layers, names
 from im.nodes.link import Link
@@ -31,7 +34,7 @@ from im.notes import Note
 from im.rates import Rates
 from im.router import Present, Router
 from im.sessions import Sessions
-from im.transaction import Blocks
+from im.transaction import Transaction
 from im.wheel import Wheel
 
 logger = logging.getLogger(__name__)
@@ -51,8 +54,9 @@ class Node:
         self.loop = asyncio.get_running_loop()
         self.id = f"{settings.NODE_NAME}-{secrets.token_urlsafe(6)}"
         self.router = Router()
-        self.journal = Journal(self.publish, self.note)
+        self.journal = Journal(self.publish, self.hear)
         self.wheel = Wheel()
+        self.blocks = BlocksHere(self)
         self.feeds: dict[int, Feed] = {}
         self.sessions = Sessions(self)
         self.draining = False
@@ -110,10 +114,9 @@ class Node:
                 for link in self.links:
                     await link.found.wait()
 
-    def note(self, site_id: int, note: Note) -> None:
-        """Has a note of a site heard here, and where it is wanted."""
+    def hear(self, note: Note) -> None:
+        """Has a note take effect here."""
         notes.hear(self, note.kind, note.args)
-        self.link(site_id).note(note)
 
     def tell_all(self, kind: str, *args: Any) -> None:
         """Has a note heard on all other nodes: over each link, so that any one that works will do."""
@@ -129,16 +132,29 @@ class Node:
     async def _compare(self) -> None:
         while True:
             await asyncio.sleep(COMPARE_S)
-            feeds = [site_id for site_id, feed in self.feeds.items() if feed.version is not None]
+            feeds = {
+                id: (feed, feed.epoch, feed.version) for id, feed in self.feeds.items() if feed.version is not None
+            }
             if not feeds:
                 continue
             try:
-                stored = await database.read(_versions, feeds)
+                stored = await database.read(_versions, list(feeds))
             except Exception as error:
                 logger.info("The sites' versions could not be read: %s", error)
                 continue
-            for site_id, version in stored:
-                if feed := self.feeds.get(site_id):
+            for site_id, epoch, version in stored:
+                feed, known, reached = feeds[site_id]
+                if self.feeds.get(site_id) is not feed or feed.epoch != known:
+                    continue
+                if epoch != known:
+                    logger.warning(
+                        "The database of site %s is another one than before: its clients load afresh", site_id
+                    )
+                    feed.begin_anew()
+                elif version < reached:
+                    # Put back without a new epoch: it gets one first, so that nobody resumes from what is no more.
+                    self.journal.note(site_id, partial(_rewound, site_id, epoch))
+                else:
                     feed.expect(version)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -174,7 +190,7 @@ class Node:
         caller = handler.caller
         link = self.link(caller.site_id)
         if self.router.logout(handler):
-            blocks.forget(caller.id)
+            self.blocks.forget(caller.id)
             link.leave(names.member(caller.id))
         feed = self.feeds[caller.site_id]
         feed.users -= 1
@@ -184,12 +200,12 @@ class Node:
             rosters.forget_site(caller.site_id)
             link.leave(names.site(caller.site_id))
 
-    def arrive(self, handler: Handler, version: int, choice: Choice, known: Blocks) -> None:
+    def arrive(self, handler: Handler, version: int, chosen: Chosen, known: Known) -> None:
         """A connection was let in; its site was read as of `version`."""
-        self.feeds[handler.caller.site_id].begin(version)
-        blocks.learn(handler.caller.id, known)
+        self.feeds[handler.caller.site_id].begin(handler.epoch, version)
+        self.blocks.learn(handler.caller.id, known)
         for hook in hooks.arrived:
-            hook(handler, choice)
+            hook(handler, chosen)
 
     def depart(self, handler: Handler) -> None:
         """A connection is gone for good."""
@@ -228,8 +244,12 @@ class Node:
         await asyncio.gather(*(link.close() for link in self.links))
 
 
-def _versions(site_ids: list[int]) -> list[tuple[int, int]]:
-    return list(SiteVersion.objects.filter(site__in=site_ids).values_list("site_id", "version"))
+def _versions(site_ids: list[int]) -> list[tuple[int, str, int]]:
+    return list(SiteVersion.objects.filter(site__in=site_ids).values_list("site_id", "epoch", "version"))
+
+
+def _rewound(site_id: int, epoch: str, tx: Transaction) -> None:
+    tx.leave_epoch(site_id, epoch)
 
 
 _current: Node | None = None

@@ -1,7 +1,9 @@
-"""Notes: what nodes tell each other besides stored changes, by kind. Apps register what they do with theirs.
+"""Notes: what nodes tell each other besides frames for members, by kind. Apps register what they do with theirs.
 
-A note may be lost, come late or come twice; what it tells can be found out again, or is of the moment. It takes
-effect on the node that makes it, too, where it is a transaction's.
+- A note of a transaction tells of a change that takes a version, and goes with its commit: at once on the node that
+  made it, on others when the commit's turn has come. It may come late or twice, so that it carries the version, where
+  what it tells depends on the order. Where its commit is lost, the feed finds out in the database what it told.
+- Any other may be lost, too: what it tells is of the moment, or is looked up again by whoever listens.
 """
 
 from collections.abc import Callable
@@ -14,10 +16,13 @@ Listener = Callable[..., None]
 
 
 class Note(NamedTuple):
-    """`args`: plain values that MessagePack knows. `names`: the nodes that have one of these get it (`im.nodes`)."""
+    """`args`: plain values that MessagePack knows. `names`: the nodes that have one of these get it (`im.nodes`).
+
+    One without `args` was left out on its way to a node that seemed to have none of the names.
+    """
 
     kind: str
-    args: tuple[Any, ...]
+    args: tuple[Any, ...] | None
     names: tuple[str, ...] = ()
 
 
@@ -34,8 +39,8 @@ def on(kind: str) -> Callable[[Listener], Listener]:
     return decorate
 
 
-def hear(node: "Node", kind: str, args: tuple[Any, ...]) -> None:
+def hear(node: "Node", kind: str, args: tuple[Any, ...] | None) -> None:
     """Has a note take effect on a node; one of a kind that it does not know (a newer node's) has none."""
     listener = listeners.get(kind)
-    if listener is not None:
+    if listener is not None and args is not None:
         listener(node, *args)

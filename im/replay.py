@@ -33,6 +33,10 @@ class TooMuch(Exception):
     """More was missed than is worth repeating."""
 
 
+class Elsewhere(Exception):
+    """The site has another history than the one that is to be gone on from."""
+
+
 class Position(NamedTuple):
     """Where a site's changes have got to; `blocks`: the version of the last change of its blocks."""
 
@@ -94,10 +98,30 @@ def touched(site_id: int, version: int, among: Set[int]) -> Touched:
         if shape > version:
             reshaped.append(key)
     for some in batched(among, CHUNK):
-        own = Member.objects.filter(Q(tabs_version__gt=version) | Q(lists_version__gt=version), id__in=some)
+        later_own = Q(tabs_version__gt=version) | Q(lists_version__gt=version) | Q(choice_version__gt=version)
+        own = Member.objects.filter(later_own, id__in=some)
         found.update(own.values_list("id", flat=True))
     blocks = SiteVersion.objects.get(site=site_id).blocks > version
     return Touched(sorted(found & among), reshaped, blocks)
+
+
+def concerned(site_id: int, version: int, among: Set[int]) -> set[int]:
+    """Which of a few members, all of whom begin at `version`, have missed anything. To be called inside a snapshot."""
+    mine = Participant.objects.filter(Q(left=0) | Q(left__gt=version), site=site_id, member__in=among)
+    own = Member.objects.filter(Q(tabs_version__gt=version) | Q(lists_version__gt=version), site=site_id, id__in=among)
+    return {
+        *mine.filter(conversation__version__gt=version).values_list("member", flat=True).distinct(),
+        *own.values_list("id", flat=True),
+    }
+
+
+def choices(touched: Iterable[int], version: int) -> list[tuple[int, int, str, str]]:
+    """Which of these members have chosen how they look since `version`: (member, version, show, status)."""
+    found: list[tuple[int, int, str, str]] = []
+    for some in batched(touched, CHUNK):
+        chosen = Member.objects.filter(id__in=some, choice_version__gt=version)
+        found += chosen.values_list("id", "choice_version", "show", "status")
+    return found
 
 
 def batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:

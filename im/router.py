@@ -4,11 +4,12 @@ An event is encoded once and the same bytes go to every handler. All recipients 
 byte is written, so that a handler that goes away while being written to disturbs none of the others.
 """
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from im import limits
 from im.commit import Event
-from im.limits import Bucket
 
 if TYPE_CHECKING:
     from im.handler import Handler
@@ -19,20 +20,33 @@ REMEMBERED = 10_000
 
 
 class Present:
-    """A member who is connected to this node: its handlers, and its rates over all of them."""
+    """A member who is connected to this node: its handlers, and its rates (`im.limits`) over all of them."""
 
-    __slots__ = ("frames", "handlers", "sends", "shapes")
+    __slots__ = ("_frames", "_sends", "_shapes", "handlers")
 
     def __init__(self) -> None:
         self.handlers: tuple[Handler, ...] = ()
-        self.sends = Bucket()
-        self.shapes = Bucket()
-        self.frames = Bucket()
+        self._frames = self._sends = self._shapes = limits.FULL
+
+    def take_frame(self) -> int:
+        """Takes from the rate of frames: 0, or the milliseconds to wait."""
+        self._frames, wait = limits.take(self._frames, limits.FRAMES_PER_SECOND, limits.FRAME_BURST)
+        return wait
+
+    def take_send(self) -> int:
+        """Takes from the rate of messages."""
+        self._sends, wait = limits.take(self._sends, limits.SENDS_PER_SECOND, limits.SEND_BURST)
+        return wait
+
+    def take_shape(self) -> int:
+        """Takes from the rate of what changes a conversation for each of its members."""
+        self._shapes, wait = limits.take(self._shapes, limits.SHAPES_PER_SECOND, limits.SHAPE_BURST)
+        return wait
 
     @property
     def spent(self) -> bool:
         """True until the rates are as if nothing had been done."""
-        return not (self.sends.full and self.shapes.full and self.frames.full)
+        return max(self._frames, self._sends, self._shapes) > time.monotonic()
 
 
 class Router:

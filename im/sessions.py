@@ -1,54 +1,46 @@
 """HTTP sessions: a credential and a position, tied to no node.
 
-What a session is stands in the directory: who it is, up to where it was told, what it watches. Its events are read
-at one node at a time, where it has a handler (its home); between two reads the handler waits there, so that the
-member stays here for others. A read that comes to another node takes the session over: where the old home is still
-reading for it, that ends first and says how far it got. Frames may be posted to any node: away from home a `Visitor`
-answers them.
+What a session is stands in its record (`im.records`): who it is, up to where it was told, what it watches. Its events
+are read at one node at a time, where it has a handler (its home); between two reads the handler waits there, so that
+the member stays here for others. A read that comes to another node takes the session over: where the old home is
+still reading for it, that ends first and says how far it got (`im.handover`). Frames may be posted to any node: away
+from home a `Visitor` answers them. What they wish of the events is in the record, too (`im.wishes`).
 """
 
 import asyncio
-import logging
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 from django.conf import settings
 
-from avchat.tenants import directory as sites
-from im import blocks, database, hooks, notes, replay
+from im import database, hooks, members, notes, replay
+from im.blocks import Known
 from im.caller import Caller
 from im.errors import CLOSE_REPLACED, CLOSE_RESTART, Refusal
-from im.events import Choice
 from im.handler import Handler, Port
+from im.handover import Handovers
 from im.models import Member
-from im.nodes.directory import Unreachable
-from im.transaction import Blocks, read_blocks
-from im.visitor import Record, Visitor, Who
+from im.nodes.directory import Kept
+from im.records import NO_SESSION, READ_S, UNAVAILABLE, Record, Records
+from im.transaction import read_blocks
+from im.visitor import Visitor
+from im.wishes import Wishes
 
 if TYPE_CHECKING:
     from im.node import Node
     from im.nodes.link import Link
 
-logger = logging.getLogger(__name__)
-
-READ_S = 90.0
-"""How long a session lives whose events are being read, in seconds."""
 RENEW_S = 30.0
-"""How often it is renewed, in seconds."""
-HANDOVER_S = 1.0
-"""How long a read waits for the session's old home to let go, in seconds."""
-
-NO_SESSION = Refusal("not-found", "There is no such session.")
-UNAVAILABLE = Refusal("unavailable", "The service does not answer; try again.", retry_ms=1000)
+"""How often a session is renewed that is being read, in seconds."""
 
 
 class _Look(NamedTuple):
-    caller: Caller
-    choice: Choice
-    blocks: Blocks
+    chosen: members.Chosen
+    blocks: Known
+    epoch: str
     version: int
 
 
@@ -57,14 +49,15 @@ class Sessions:
 
     def __init__(self, node: "Node") -> None:
         self._node = node
+        self.records = Records(node)
+        self.wishes = Wishes(node, self.records)
+        self.handovers = Handovers(node, self._let_go)
         self._here: dict[str, Handler] = {}
         # How often those had been taken over when they came here: what is said of an earlier time is out of date.
         self._moves: dict[str, int] = {}
         self._renewing = False
-        # Ended here a while ago.
+        # Known to have ended, a while ago.
         self._over: set[str] = set()
-        self._handovers: dict[str, asyncio.Future[None]] = {}
-        self._writes: set[asyncio.Task[None]] = set()
 
     def here(self, id: str) -> Handler | None:
         """The session's handler, if it is at home here."""
@@ -93,10 +86,7 @@ class Sessions:
         if handler is not None:
             return handler
         record = await self._record(id)
-        if id in self._over:
-            # The directory has not heard of it yet. One that is just being taken over is not here either.
-            raise NO_SESSION
-        caller = await _caller(record.who)
+        caller = await record.who.caller()
         known = await database.read(read_blocks, caller.site_id, [caller.id])
         return Visitor(self._node, id, caller, record, known[caller.id])
 
@@ -107,44 +97,28 @@ class Sessions:
         client asks again.
 
         Raises:
-            Refusal: as `find`; `not-found` also where too much was missed.
+            Refusal: as `find`; `not-found` also where too much was missed, `unavailable` where another node was asked
+                at the same moment, and was quicker.
         """
-        handler = self._here.get(id)
-        record = None
-        try:
-            record = await self._record(id)
-        except Refusal:
-            # The directory has lost it, or does not answer: what is here goes on.
-            if handler is None:
-                raise
-        if record is not None and record.home != self._node.id:
-            record = await self._take_over(id, record)
-            # It may have been taken over here meanwhile, or dropped.
-            handler = self._here.get(id)
-            if handler is not None:
-                await self._follow(handler, record)
-        if handler is None:
-            if record is None:
-                raise NO_SESSION
-            handler = await self._settle(id, record)
+        handler, heard = await self._bring(id)
         self._node.wheel.cancel(("session", id))
         before = handler.version
         try:
-            await self._put(handler, reading=True)
-            if self._here.get(id) is not handler:
-                # Another node was asked at the same moment, and was quicker.
-                raise UNAVAILABLE
-            if record is not None and record.home != self._node.id:
-                await self._hear_wishes(handler)
-            await handler.attach(port, at)
+            if await self._put(handler, reading=True) and not heard:
+                await self.wishes.hear(handler)
+            if self._here.get(id) is handler:
+                await handler.attach(port, at)
             for hook in hooks.attached if handler.port is port else ():
                 hook(handler)
+            if self._here.get(id) is not handler:
+                raise self._why_gone(id)
         except BaseException:
             self.detach(handler, port, before)
+            if handler.port is None:
+                # It may have been cut off before the port was the handler's.
+                self._pause(handler)
             self.keep(handler)
             raise
-        if self._here.get(id) is not handler:
-            raise NO_SESSION
         return handler, before
 
     def detach(self, handler: Handler, port: Port, version: int | None = None) -> None:
@@ -168,36 +142,24 @@ class Sessions:
     def keep(self, handler: Handler) -> None:
         """Writes down how far a session was told, and whether it is still being read."""
         if self._here.get(handler.session or "") is handler:
-            self._write(self._put(handler))
-
-    def wish(self, handler: Handler, what: str, *args: Any) -> None:
-        """Keeps what a session's frame wishes of its events, and tells its home, if that is not this handler."""
-        if handler.session is not None:
-            self._write(self._wish(handler, what, args))
-
-    async def _wish(self, handler: Handler, what: str, args: tuple[Any, ...]) -> None:
-        id = handler.session or ""
-        link = self._node.link_of(id)
-        # Its home, which may be reading just now, ends it in time.
-        await link.directory.put_session(id, _encoded(_wishes(handler)), READ_S)
-        with suppress(Refusal):
-            # In this order, and the other way round where it is taken over: one of both sees what the other has done.
-            home = (await self._record(id)).home
-            if home != self._node.id:
-                link.note_to(home, f"session.{what}", id, *args)
-            elif self._here.get(id) is not handler:
-                notes.hear(self._node, f"session.{what}", (id, *args))
+            self._put_later(handler)
 
     def made(self, origin: object, version: int) -> None:
         """A change came from a session's frame: its next read must not bring it back, wherever it comes."""
         id = getattr(origin, "session", None)
         if id is not None:
-            self._write(self._node.link_of(id).directory.add_own(id, version))
+            self.records.made(id, version)
+
+    async def recall(self, handlers: Iterable[Handler]) -> None:
+        """Has those of the handlers that are sessions know which changes they made themselves at other nodes."""
+        for handler in handlers:
+            if handler.session is not None and self._node.link_of(handler.session).up:
+                with suppress(Refusal):
+                    handler.recall((await self.records.read(handler.session)).own)
 
     async def settled(self) -> None:
         """Waits until the directory knows what was noted before."""
-        if self._writes:
-            await asyncio.wait(set(self._writes))
+        await self.records.settled()
 
     async def end(self, handler: Handler) -> None:
         """Ends a session from its own side."""
@@ -209,16 +171,14 @@ class Sessions:
 
     def ended(self, id: str) -> None:
         """The session is over; its id means nothing from now on."""
-        handler = self._drop(id)
-        if handler is not None:
-            self._forget_later(id)
-            self._write(self._node.link_of(id).directory.drop_session(id))
+        if self._drop(id) is not None:
+            self._end(id)
 
     def ended_away(self, visitor: Visitor) -> None:
         """The same, where its home is another node."""
         id = visitor.session or ""
-        visitor.tell_home("ended")
-        self._write(self._node.link_of(id).directory.drop_session(id))
+        self._node.link_of(id).note_to(visitor.home, "session.ended", id)
+        self._end(id)
 
     # at home
 
@@ -230,17 +190,59 @@ class Sessions:
     def _renew(self) -> None:
         """Keeps those alive that are being read: a stream may be silent for long."""
         self._renewing = False
-        self._node.spawn(self._put_each([handler for handler in self._here.values() if handler.port is not None]))
+        self._node.spawn(self._renew_each([handler for handler in self._here.values() if handler.port is not None]))
         if self._here:
             self._renew_later()
 
-    async def _put_each(self, handlers: list[Handler], *, wishes: bool = False) -> None:
+    async def _renew_each(self, handlers: list[Handler]) -> None:
         """Writes many down, one after the other: nobody waits for it, and others need the directory meanwhile."""
         for handler in handlers:
             id = handler.session or ""
-            # One that is lost meanwhile is told all of them again when it is found.
-            if self._here.get(id) is handler and self._node.link_of(id).up:
-                await self._put(handler, wishes=wishes)
+            # Where the directory is lost meanwhile, it is told of all of them again when it is found.
+            if self._here.get(id) is handler and self._node.link_of(id).up and await self._put(handler):
+                await self.wishes.hear(handler)
+
+    def register(self, link: "Link") -> None:
+        """Tells a directory that has been away of the sessions that are at home here, and of those that ended."""
+        for id in self._over:
+            if self._node.link_of(id) is link:
+                self.records.later(id, self.records.end(id))
+        here = [handler for id, handler in self._here.items() if self._node.link_of(id) is link]
+        self._node.spawn(self._register_each(here))
+
+    async def _register_each(self, handlers: list[Handler]) -> None:
+        for handler in handlers:
+            id = handler.session or ""
+            if self._here.get(id) is not handler or not self._node.link_of(id).up:
+                continue
+            try:
+                await self.records.read(id)
+                lost = False
+            except Refusal as refusal:
+                lost = refusal is NO_SESSION
+            if await self._put(handler, anew=lost or id in self.wishes.unsaid):
+                self.wishes.unsaid.discard(id)
+                await self.wishes.hear(handler)
+
+    async def _put(self, handler: Handler, *, reading: bool = False, anew: bool = False) -> bool:
+        """Writes down a session that is at home here; False where its record does not take it."""
+        putting = self._put_later(handler, reading, anew)
+        await asyncio.wait({putting})
+        return putting.result() is Kept.YES
+
+    def _put_later(self, handler: Handler, reading: bool = False, anew: bool = False) -> "asyncio.Task[Kept | None]":
+        return self.records.later(handler.session or "", self._put_now(handler, reading, anew))
+
+    async def _put_now(self, handler: Handler, reading: bool, anew: bool) -> Kept:
+        id = handler.session or ""
+        reading = reading or handler.port is not None
+        kept = await self.records.put(handler, self._moves.get(id, 0), reading=reading, anew=anew)
+        if kept is Kept.ENDED:
+            self._remember_end(id)
+        if kept is not Kept.YES and self._here.get(id) is handler:
+            # It ended, or was taken over while this node was frozen or cut off: what comes is not this node's to tell.
+            self._drop(id)
+        return kept
 
     def _pause(self, handler: Handler) -> None:
         id = handler.session or ""
@@ -249,24 +251,30 @@ class Sessions:
 
     def _expire(self, id: str) -> None:
         """Nobody has read it in time here. If it was taken over meanwhile, its new home knows better."""
-        handler = self._drop(id)
-        if handler is not None:
-            self._write(self._drop_unless_elsewhere(id))
+        moves = self._moves.get(id, 0)
+        if self._drop(id) is not None:
+            self.records.later(id, self._end_unless_elsewhere(id, moves))
 
-    def _forget_later(self, id: str) -> None:
-        """Knows that a session has ended here until the directory has forgotten it, too, whatever becomes of that."""
+    async def _end_unless_elsewhere(self, id: str, moves: int) -> None:
+        if await self.records.end(id, moves=moves):
+            self._remember_end(id)
+
+    def _end(self, id: str) -> None:
+        self._remember_end(id)
+        self.records.later(id, self.records.end(id))
+
+    def _remember_end(self, id: str) -> None:
+        """Knows that a session has ended for as long as anybody may think that it has not."""
         self._over.add(id)
         self._node.wheel.set(("over", id), READ_S, partial(self._over.discard, id))
 
-    async def _drop_unless_elsewhere(self, id: str) -> None:
-        with suppress(Refusal):
-            if (await self._record(id)).home == self._node.id:
-                self._forget_later(id)
-                await self._node.link_of(id).directory.drop_session(id)
+    def _why_gone(self, id: str) -> Refusal:
+        return NO_SESSION if id in self._over else UNAVAILABLE
 
     def _drop(self, id: str) -> Handler | None:
         handler = self._here.pop(id, None)
         self._moves.pop(id, None)
+        self.wishes.unsaid.discard(id)
         self._node.wheel.cancel(("session", id))
         if handler is not None:
             if handler.port is not None:
@@ -276,156 +284,87 @@ class Sessions:
 
     # from node to node
 
-    async def _take_over(self, id: str, record: Record) -> Record:
-        link = self._node.link_of(id)
-        if not record.reading or record.home not in link.others:
-            link.note_to(record.home, "session.moved", id, record.moves + 1)
-            return record
-        let_go = self._handovers[id] = self._node.loop.create_future()
-        link.note_to(record.home, "session.release", id, record.moves + 1, self._node.id)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(let_go, HANDOVER_S)
-        self._handovers.pop(id, None)
-        return await self._record(id)
+    async def _record(self, id: str) -> Record:
+        record = await self.records.read(id)
+        if id in self._over:
+            # The directory has not heard of it yet.
+            raise NO_SESSION
+        return record
+
+    async def _bring(self, id: str) -> tuple[Handler, bool]:
+        """The session's handler, at home here from now on, and whether it does all that is wished of it."""
+        handler = self._here.get(id)
+        try:
+            record = await self._record(id)
+        except Refusal:
+            # The directory has lost it, or does not answer: what is here goes on.
+            if handler is None:
+                raise
+            return handler, True
+        if record.home != self._node.id and await self.handovers.ask(id, record):
+            record = await self._record(id)
+        # It may have been taken over here meanwhile, or dropped.
+        handler = self._here.get(id)
+        if handler is None:
+            return await self._settle(id, record), False
+        if record.home != self._node.id:
+            self._follow(handler, record)
+            return handler, False
+        handler.recall(record.own)
+        return handler, self.wishes.heard(handler, record)
 
     async def _settle(self, id: str, record: Record) -> Handler:
         """Makes this node the session's home."""
-        handler = Handler(self._node, await _caller(record.who), None)
+        handler = Handler(self._node, await record.who.caller(), None)
         try:
             await self._node.link(handler.caller.site_id).settled()
-            seen = blocks.changes()
-            look = await database.read(_look, handler.caller)
-            known = await blocks.settled(seen, handler.caller, look.blocks)
+            while True:
+                seen = self._node.blocks.changes
+                look = await database.read(_look, handler.caller)
+                known = await self._node.blocks.settled(seen, handler.caller, look.blocks)
+                # As at a hello: what the feed began with was told to nobody.
+                if look.version >= self._node.feeds[handler.caller.site_id].begun:
+                    break
+            if id in self._over or look.epoch != record.who.epoch:
+                raise NO_SESSION
         except BaseException:
             self._node.logout(handler)
             raise
-        handler.become_session(id, record.version)
-        handler.epoch = record.who.epoch
         if (other := self._here.get(id)) is not None:
             # Two reads came at once.
             self._node.logout(handler)
             return other
+        handler.become_session(id, record.version)
+        handler.epoch = record.who.epoch
         self._here[id] = handler
-        self._over.discard(id)
         # Until it is attached: what is cut off meanwhile ends.
         self._pause(handler)
-        self._node.arrive(handler, look.version, look.choice, known)
-        await self._follow(handler, record)
+        self._node.arrive(handler, look.version, look.chosen, known)
+        self._follow(handler, record)
         self._renew_later()
         return handler
 
-    async def _follow(self, handler: Handler, record: Record) -> None:
+    def _follow(self, handler: Handler, record: Record) -> None:
+        """Goes on where the session was told to elsewhere. What it wishes is looked at once it is written down here."""
         self._moves[handler.session or ""] = record.moves + 1
         handler.version = record.version
-        handler.own = {own for own in record.own | handler.own if own > record.version}
         handler.told = dict(record.told)
-        await self._fulfil(handler, record)
+        handler.recall(record.own)
 
-    async def _hear_wishes(self, handler: Handler) -> None:
-        """What was wished at another node while the session was on its way here."""
-        with suppress(Refusal):
-            await self._fulfil(handler, await self._record(handler.session or ""))
-
-    async def _fulfil(self, handler: Handler, record: Record) -> None:
-        """Does what a session's frames have wished of its events."""
-        handler.idle = record.idle
-        for hook in hooks.moved:
-            await hook(handler, record.watching)
-
-    async def let_go(self, id: str, moves: int, to: str) -> None:
-        """Another node has been asked for the session's events: what is read here ends."""
+    async def _let_go(self, id: str, moves: int) -> None:
+        """Ends what is read here, and writes down how far it got."""
         handler = self._here.get(id)
         if handler is not None and self._moves.get(id, 0) < moves:
-            if handler.port is not None:
-                port = handler.port
+            if (port := handler.port) is not None:
                 port.close(CLOSE_REPLACED, "replaced")
                 self.detach(handler, port)
             await self.save(handler)
-            self._drop(id)
-        self._node.link_of(id).note_to(to, "session.released", id)
+            self.moved(id, moves)
 
     def moved(self, id: str, moves: int) -> None:
         """Another node is the session's home now."""
         if self._moves.get(id, 0) < moves:
             self._drop(id)
-
-    def released(self, id: str) -> None:
-        """The old home has let go."""
-        let_go = self._handovers.get(id)
-        if let_go is not None and not let_go.done():
-            let_go.set_result(None)
-
-    def register(self, link: "Link") -> None:
-        """Tells a directory that has lost them of the sessions that are at home here."""
-        here = [handler for id, handler in self._here.items() if self._node.link_of(id) is link]
-        self._node.spawn(self._put_each(here, wishes=True))
-
-    # the directory
-
-    async def _record(self, id: str) -> Record:
-        try:
-            found = await self._node.link_of(id).directory.session(id)
-        except Unreachable:
-            raise UNAVAILABLE from None
-        if found is None or "who" not in found[0]:
-            raise NO_SESSION
-        fields = {name: msgspec.msgpack.decode(value) for name, value in found[0].items()}
-        return msgspec.convert({**fields, "own": found[1]}, Record)
-
-    async def _put(self, handler: Handler, *, reading: bool = False, wishes: bool = False) -> bool:
-        """Writes down a session that is at home here; False where the directory does not take it."""
-        id = handler.session or ""
-        caller = handler.caller
-        reading = reading or handler.port is not None
-        fields: dict[str, Any] = {
-            "who": Who(caller.site.key, caller.id, caller.sub, caller.role, handler.epoch),
-            "version": handler.version,
-            "home": self._node.id,
-            "moves": self._moves.get(id, 0),
-            "told": handler.told or {},
-            "reading": reading,
-        }
-        if wishes:
-            fields |= _wishes(handler)
-        seconds = READ_S if reading else settings.SESSION_SECONDS + HANDOVER_S
-        link = self._node.link_of(id)
-        try:
-            mine = await link.directory.put_session(id, _encoded(fields), seconds)
-        except Unreachable as error:
-            # The beat that finds the directory again has all sessions written down again.
-            link.lost(error)
-            return False
-        if not mine and self._here.get(id) is handler:
-            # It was taken over while this node was frozen, or cut off: what it was told since is known elsewhere.
-            self._drop(id)
-        return mine
-
-    def _write(self, work: Any) -> None:
-        task = self._node.loop.create_task(_quietly(work))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-
-
-async def _quietly(work: Any) -> None:
-    """What the directory does not take now, it is told when it is there again."""
-    with suppress(Unreachable):
-        await work
-
-
-def _wishes(handler: Handler) -> dict[str, Any]:
-    """What a session's frames have said of its events."""
-    return {"idle": handler.idle, "watching": sorted(handler.watching or ()), "told": handler.told or {}}
-
-
-def _encoded(fields: dict[str, Any]) -> dict[str, bytes]:
-    return {name: msgspec.msgpack.encode(value) for name, value in fields.items()}
-
-
-async def _caller(who: Who) -> Caller:
-    site = await database.read(sites.site, who.site)
-    if site is None or site.suspended:
-        raise NO_SESSION
-    return Caller(site, who.member, who.sub, who.role)
 
 
 def _look(caller: Caller) -> _Look:
@@ -433,24 +372,19 @@ def _look(caller: Caller) -> _Look:
         row = Member.objects.filter(site=caller.site_id, id=caller.id).first()
         if row is None:
             raise NO_SESSION
-        choice = msgspec.convert(row, Choice, from_attributes=True)
-        version = replay.position(caller.site_id).version
-        return _Look(caller, choice, read_blocks(caller.site_id, [caller.id])[caller.id], version)
-
-
-@notes.on("session.release")
-def _release(node: "Node", id: str, moves: int, to: str) -> None:
-    node.spawn(node.sessions.let_go(id, moves, to))
-
-
-@notes.on("session.released")
-def _released(node: "Node", id: str) -> None:
-    node.sessions.released(id)
+        position = replay.position(caller.site_id)
+        known = Known(position.blocks, read_blocks(caller.site_id, [caller.id])[caller.id])
+        return _Look(members.chosen(row), known, position.epoch, position.version)
 
 
 @notes.on("session.moved")
 def _moved(node: "Node", id: str, moves: int) -> None:
     node.sessions.moved(id, moves)
+
+
+@notes.on("session.wished")
+def _wished(node: "Node", id: str) -> None:
+    node.sessions.wishes.look(id)
 
 
 @notes.on("session.ended")

@@ -12,7 +12,8 @@ when the view is taken off the shelf. Rows of a conversation that are changed pa
 version, too; where they do not, it is seen `SECONDS` later.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 from django.db.models import F
 from msgspec import Struct, structs
@@ -65,33 +66,42 @@ def conversations(site_id: int, viewer: int, rows: Sequence[Conversation]) -> li
     return [fresh[row.id] for row in rows]
 
 
-def unread(site_id: int, viewer: int, epoch: str) -> dict[str, int]:
-    """How many messages the member has not read, by the conversations' ids as clients know them."""
-    mine = Participant.objects.filter(site=site_id, member=viewer, left=0, conversation__seq__gt=F("read_seq"))
-    rows = mine.values_list("conversation_id", "conversation__key", "conversation__version")
-    keys: dict[int, str] = {}
-    wanted: dict[str, int] = {}
-    for id, key, version in rows:
-        keys[id] = key
-        wanted[f"{site_id}.{epoch}.{id}.{version}.{viewer}"] = id
+def unread(site_id: int, viewers: Collection[int], epoch: str) -> dict[int, dict[str, int]]:
+    """How many messages each member has not read, by the conversations' ids as clients know them."""
+    theirs = Participant.objects.filter(site=site_id, member__in=viewers, left=0, conversation__seq__gt=F("read_seq"))
+    rows = theirs.values_list("member_id", "conversation_id", "conversation__key", "conversation__version")
+    keys: dict[tuple[int, int], str] = {}
+    wanted: dict[str, tuple[int, int]] = {}
+    for viewer, id, key, version in rows:
+        keys[viewer, id] = key
+        wanted[f"{site_id}.{epoch}.{id}.{version}.{viewer}"] = (viewer, id)
 
-    def load(ids: list[int]) -> dict[int, int]:
-        return dict.fromkeys(ids, 0) | views.unread_counts(site_id, viewer, ids)
+    def load(missing: list[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        ids: dict[int, list[int]] = defaultdict(list)
+        for viewer, id in missing:
+            ids[viewer].append(id)
+        loaded = dict.fromkeys(missing, 0)
+        for viewer, some in ids.items():
+            loaded.update({(viewer, id): n for id, n in views.unread_counts(site_id, viewer, some).items()})
+        return loaded
 
     counts = _unread.fetch(wanted, load)
-    return {key: counts[id] for id, key in keys.items() if counts[id]}
+    found: dict[int, dict[str, int]] = {viewer: {} for viewer in viewers}
+    for (viewer, id), key in keys.items():
+        if count := counts[viewer, id]:
+            found[viewer][key] = count
+    return found
 
 
-def blocks(site_id: int, member: int, epoch: str, version: int) -> Blocks:
-    """The blocks that concern a member. `version`: of the last change of its site's blocks."""
+def blocks(site_id: int, members: Collection[int], epoch: str, version: int) -> dict[int, Blocks]:
+    """The blocks that concern each member. `version`: of the last change of its site's blocks."""
 
     def load(ids: list[int]) -> dict[int, _Blocks]:
         read = read_blocks(site_id, ids)
         return {id: _Blocks(sorted(each.by), sorted(each.of)) for id, each in read.items()}
 
-    name = f"{site_id}.{epoch}.{version}.{member}"
-    found = _blocks.fetch({name: member}, load)[member]
-    return Blocks(by=frozenset(found.by), of=frozenset(found.of))
+    found = _blocks.fetch({f"{site_id}.{epoch}.{version}.{member}": member for member in members}, load)
+    return {member: Blocks(by=frozenset(each.by), of=frozenset(each.of)) for member, each in found.items()}
 
 
 def _without_profiles(view: events.Conversation) -> _View:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from im import database, statements
 from im.commit import Event
 from im.cursor import cursor
-from im.models import Block, Conversation, Hidden, Message, Participant, SiteVersion
+from im.models import Block, Conversation, Hidden, Message, Participant, SiteVersion, new_epoch
 from im.nodes import names
 from im.notes import Note
 from im.statements import NewMessage, RoomRow
@@ -61,6 +61,8 @@ _members: dict[int, tuple[int, dict[int, str], frozenset[int]]] = {}
 _blocks: dict[int, tuple[int, Blocks]] = {}
 # The site and the id of a conversation, by its key: they never change.
 _ids: dict[str, tuple[int, int]] = {}
+# The epochs in which these versions are.
+_epochs: dict[int, str] = {}
 CACHED = 100_000
 
 
@@ -91,6 +93,18 @@ class Transaction:
                 row, _ = SiteVersion.objects.get_or_create(site_id=site_id)
                 row = SiteVersion.objects.select_for_update().get(site=row.site_id)
             self._sites[site_id] = SiteState(row)
+            if _epochs.setdefault(site_id, row.epoch) != row.epoch:
+                # Another history gives the same versions to other things.
+                _epochs[site_id] = row.epoch
+                _members.clear()
+                _blocks.clear()
+
+    def leave_epoch(self, site_id: int, epoch: str) -> None:
+        """Gives a site whose database was put back a new epoch, unless it has another than this one already."""
+        site = self._sites[site_id]
+        if site.epoch == epoch:
+            site.epoch = new_epoch()
+            SiteVersion.objects.filter(site=site_id).update(epoch=site.epoch)
 
     def next_version(self, site_id: int) -> int:
         """The version of the next change of the site."""
@@ -111,7 +125,7 @@ class Transaction:
         self.events.append(event)
 
     def note(self, note: Note) -> None:
-        """Has a note heard, here and on other nodes, once the transaction is stored."""
+        """Has a note heard, here and on other nodes, once the transaction is stored; of a change with a version."""
         self.notes.append(note)
 
     # conversations

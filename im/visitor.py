@@ -1,46 +1,18 @@
-"""A session as the directory has it, and as it is answered away from its home."""
+"""A session as it is answered away from its home."""
 
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from im.caller import Caller
 from im.handler import Handler
+from im.records import Record
 from im.transaction import Blocks
 
 if TYPE_CHECKING:
     from im.node import Node
 
 
-class Who(msgspec.Struct, array_like=True):
-    """Whose session it is."""
-
-    site: str
-    member: int
-    sub: str
-    role: str
-    epoch: str
-
-
-class Record(msgspec.Struct):
-    """A session as the directory has it.
-
-    `told`: how those that it watches were when it was last told; `moves`: how often it was taken over.
-    """
-
-    who: Who
-    version: int = 0
-    home: str = ""
-    moves: int = 0
-    reading: bool = False
-    idle: bool = False
-    watching: list[str] = []
-    told: dict[str, str] = {}
-    own: set[int] = set()
-
-
 class Visitor(Handler):
-    """Answers a session's frames away from its home. What concerns its events is told to the home."""
+    """Answers a session's frames away from its home, which does what they wish of its events."""
 
     __slots__ = ("blocks", "home")
 
@@ -50,7 +22,6 @@ class Visitor(Handler):
         self.epoch = record.who.epoch
         self.idle = record.idle
         self.watching = set(record.watching)
-        self.told = dict(record.told)
         self.home = record.home
         # The member need not be connected here, so that the node does not know.
         self.blocks = blocks
@@ -64,7 +35,3 @@ class Visitor(Handler):
         if not self.gone:
             self.leave()
             self.node.sessions.ended_away(self)
-
-    def tell_home(self, what: str, *args: Any) -> None:
-        """Has the session's home do something with its handler."""
-        self.node.link_of(self.session or "").note_to(self.home, f"session.{what}", self.session, *args)

@@ -7,8 +7,12 @@ unless that is the plain one and all of its pages idle; invisible members look a
 from collections import defaultdict
 from collections.abc import Iterable
 
+from im.caller import Caller
 from im.events import Choice, Presence
 from im.handler import Handler
+
+Place = tuple[int, str]
+"""Where a member is found: its site, and its id there."""
 
 AWAY_FROM = ("online", "chat")
 XA_FROM = ("online", "chat", "away")
@@ -17,17 +21,20 @@ XA_FROM = ("online", "chat", "away")
 class Entry:
     """A member who is here, or was a moment ago."""
 
-    __slots__ = ("choice", "connections", "idle_since", "member", "shown", "since", "site_id", "sub")
+    __slots__ = ("caller", "choice", "connections", "idle_since", "shown", "since")
 
-    def __init__(self, handler: Handler, choice: Choice) -> None:
-        self.member = handler.caller.id
-        self.site_id = handler.caller.site_id
-        self.sub = handler.caller.sub
+    def __init__(self, caller: Caller, choice: Choice) -> None:
+        self.caller = caller
         self.choice = choice
-        self.connections: set[Handler] = set()
+        self.connections: tuple[Handler, ...] = ()
         self.idle_since: int | None = None
         self.shown = "offline"
         self.since = 0
+
+    @property
+    def place(self) -> Place:
+        """Where others look for it."""
+        return self.caller.site_id, self.caller.sub
 
     @property
     def visible(self) -> bool:
@@ -55,12 +62,7 @@ class Board:
     def __init__(self, away_ms: int, xa_ms: int) -> None:
         self._away_ms = away_ms
         self._xa_ms = xa_ms
-        self._entries: dict[int, Entry] = {}
         self._sites: dict[int, dict[str, Entry]] = defaultdict(dict)
-
-    def entry(self, member: int) -> Entry | None:
-        """The member's entry, if it is here."""
-        return self._entries.get(member)
 
     def find(self, site_id: int, sub: str) -> Entry | None:
         """The entry of a site's member, if it is here."""
@@ -68,7 +70,7 @@ class Board:
 
     def all(self) -> Iterable[Entry]:
         """Everybody who is here."""
-        return list(self._entries.values())
+        return [entry for site in self._sites.values() for entry in site.values()]
 
     def visible(self, site_id: int) -> Iterable[Entry]:
         """The members of a site whom others see here."""
@@ -76,21 +78,29 @@ class Board:
 
     def enter(self, handler: Handler, choice: Choice) -> Entry:
         """A connection of a member; its entry is made with the first."""
-        entry = self._entries.get(handler.caller.id)
+        caller = handler.caller
+        site = self._sites[caller.site_id]
+        entry = site.get(caller.sub)
         if entry is None:
-            entry = self._entries[handler.caller.id] = Entry(handler, choice)
-            self._sites[entry.site_id][entry.sub] = entry
+            entry = site[caller.sub] = Entry(caller, choice)
         entry.choice = choice
-        entry.connections.add(handler)
+        entry.connections = (*entry.connections, handler)
+        if entry.connections == handler.present.handlers:
+            # As it is for nearly everybody, and then one tuple will do.
+            entry.connections = handler.present.handlers
         return entry
+
+    def leave(self, entry: Entry, handler: Handler) -> None:
+        """A connection is gone; its entry stays until it is removed."""
+        entry.connections = tuple(other for other in entry.connections if other is not handler)
 
     def remove(self, entry: Entry) -> None:
         """The member is gone."""
-        self._entries.pop(entry.member, None)
-        site = self._sites.get(entry.site_id, {})
-        site.pop(entry.sub, None)
+        site_id, sub = entry.place
+        site = self._sites.get(site_id, {})
+        site.pop(sub, None)
         if not site:
-            self._sites.pop(entry.site_id, None)
+            self._sites.pop(site_id, None)
 
     def settle(self, entry: Entry, now: int) -> bool:
         """Works out how the member is now (ms since 1970); True if others see a difference."""

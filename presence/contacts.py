@@ -84,4 +84,4 @@ def _tell(tx: Transaction, caller: Caller, version: int, origin: Handler) -> Non
 
 def _blocks_changed(tx: Transaction, caller: Caller, other: int, version: int) -> None:
     tx.blocks_changed(caller.site_id, version)
-    blocks.changed(tx, caller.site_id, caller.id, other)
+    blocks.changed(tx, caller.site_id, version, caller.id, other)

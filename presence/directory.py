@@ -28,7 +28,7 @@ async def directory(handler: "Handler", frame: Members) -> events.MembersOk:
     """A page of the directory, in the order of names."""
     me = handler.caller.id
     here_too = monitor.of(handler.node)
-    seen = {entry.member for entry in here_too.board.visible(handler.caller.site_id)}
+    seen = {entry.caller.id for entry in here_too.board.visible(handler.caller.site_id)}
     count, elsewhere = await here_too.elsewhere.visible(handler.caller.site_id, MAX_ONLINE)
     beyond = max(0, count - len(elsewhere))
     here = [member for member in seen | elsewhere if not handler.apart(member)]

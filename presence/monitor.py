@@ -7,7 +7,7 @@ timer wheel; no connection has a timer of its own here.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,13 @@ from django.conf import settings
 
 from im import database, hooks
 from im.errors import encode
-from im.events import Choice, Presence, PresenceEvent
+from im.events import Presence, PresenceEvent
+from im.members import Chosen
 from im.models import Member
 from im.nodes import names
 from im.replay import CHUNK, batched
-from presence.board import Board, Entry
-from presence.nodes import Contribution, Elsewhere, Place, together
+from presence.board import Board, Entry, Place
+from presence.nodes import Contribution, Elsewhere, together
 
 if TYPE_CHECKING:
     from im.handler import Handler
@@ -45,53 +46,74 @@ class Monitor:
         self._learning: set[Place] = set()
         # How members were when that was last told, of those that somebody here watches.
         self._told: dict[Place, Presence] = {}
+        # Of members who are here and have ever chosen.
+        self._chosen: dict[int, Chosen] = {}
         self._telling: asyncio.TimerHandle | None = None
         self.elsewhere = Elsewhere(self)
 
     # who is here
 
-    def arrived(self, handler: "Handler", choice: Choice) -> None:
+    def arrived(self, handler: "Handler", chosen: Chosen) -> None:
         """A connection was let in."""
-        self.node.wheel.cancel(("grace", handler.caller.id))
-        self._settle(self.board.enter(handler, choice))
+        member = handler.caller.id
+        self.node.wheel.cancel(("grace", member))
+        known = self._chosen.get(member)
+        if known is not None and known.version > chosen.version:
+            chosen = known
+        elif chosen.version:
+            self._chosen[member] = chosen
+        self._settle(self.board.enter(handler, chosen.choice))
 
     def departed(self, handler: "Handler") -> None:
         """A connection is gone; its member only if no other comes within the grace time."""
         self.unwatch(handler, handler.watching or ())
-        entry = self.board.entry(handler.caller.id)
+        entry = self._entry(handler)
         if entry is None:
             return
-        entry.connections.discard(handler)
+        self.board.leave(entry, handler)
         if entry.connections:
             self._settle(entry)
         else:
-            self.node.wheel.set(("grace", entry.member), handler.caller.site.grace, partial(self._gone, entry))
+            # Who comes back has read it anew.
+            self._chosen.pop(handler.caller.id, None)
+            self.node.wheel.set(("grace", handler.caller.id), handler.caller.site.grace, partial(self._gone, entry))
 
-    def choose(self, member: int, choice: Choice) -> None:
-        """The member has made another choice, on all its pages."""
-        if entry := self.board.entry(member):
+    def choose(self, member: int, chosen: Chosen) -> None:
+        """The member has made another choice, on all its pages. Of two, told in either order, the later holds."""
+        handlers = self.node.router.handlers(member)
+        before = self._chosen.get(member)
+        if not handlers or (before and before.version >= chosen.version):
+            return
+        self._chosen[member] = chosen
+        choice = chosen.choice
+        # One that is just being let in may have been read before, and is not here yet.
+        if entry := self._entry(handlers[0]):
             told = entry.choice.status != choice.status and entry.visible
             entry.choice = choice
             self._settle(entry)
             if told and entry.visible:
                 entry.since = database.now_ms()
                 self._show(entry)
-            for handler in self.node.router.handlers(member):
-                self._tell(handler, {entry.sub: entry.own()})
+            for handler in self.node.router.handlers(entry.caller.id):
+                self._tell(handler, {entry.caller.sub: entry.own()})
 
     def idle(self, handler: "Handler", on: bool) -> None:
         """A page has been without input, or has it again."""
         handler.idle = on
-        if entry := self.board.entry(handler.caller.id):
+        if entry := self._entry(handler):
             self._settle(entry)
+
+    def _entry(self, handler: "Handler") -> Entry | None:
+        return self.board.find(handler.caller.site_id, handler.caller.sub)
 
     def _gone(self, entry: Entry) -> None:
         if entry.connections:
             return
         self.board.remove(entry)
-        self.node.wheel.cancel(("idle", entry.member))
+        self._chosen.pop(entry.caller.id, None)
+        self.node.wheel.cancel(("idle", entry.caller.id))
         for hook in hooks.gone:
-            hook(self.node, entry.site_id, entry.member)
+            hook(self.node, entry.caller.site_id, entry.caller.id)
         if entry.visible:
             entry.shown = "offline"
             self._left(entry)
@@ -105,24 +127,23 @@ class Monitor:
             else:
                 self._show(entry)
         if entry.idle_since is None:
-            self.node.wheel.cancel(("idle", entry.member))
+            self.node.wheel.cancel(("idle", entry.caller.id))
         else:
             idle_s = (now - entry.idle_since) / 1000
             for after in (settings.AWAY_SECONDS, settings.XA_SECONDS):
                 if after > idle_s:
-                    self.node.wheel.set(("idle", entry.member), after - idle_s, partial(self._settle, entry))
+                    self.node.wheel.set(("idle", entry.caller.id), after - idle_s, partial(self._settle, entry))
                     break
 
     def _left(self, entry: Entry) -> None:
         """Others no longer see the member here: remembers when, and has it told."""
         entry.since = database.now_ms()
         self._show(entry)
-        _note_seen(self.node, entry.site_id, [entry.member], entry.since)
+        _note_seen(self.node, entry.caller.site_id, [entry.caller.id], entry.since)
 
     def _show(self, entry: Entry) -> None:
-        place = (entry.site_id, entry.sub)
-        self.elsewhere.show(place, _contribution(entry))
-        self.changed(place, entry.member)
+        self.elsewhere.show(entry.place, _contribution(entry))
+        self.changed(entry.place, entry.caller.id)
 
     async def note_seen(self, members: list[int]) -> None:
         """Notes that members were here until now, as far as nothing later is known."""
@@ -134,6 +155,9 @@ class Monitor:
 
     async def watch(self, handler: "Handler", subs: Collection[str]) -> None:
         """Has a connection told of these members from now on; how they are just now is no news to it."""
+        if handler.gone:
+            # It left before its frame's turn came.
+            return
         self._tell_all()
         handler.watching = {*(handler.watching or ()), *subs}
         places = [(handler.caller.site_id, sub) for sub in subs]
@@ -189,7 +213,7 @@ class Monitor:
     def contributions(self) -> list[tuple[int, str, Contribution]]:
         """How the members are that are seen here, each with its site and sub."""
         found = ((entry, _contribution(entry)) for entry in self.board.all())
-        return [(entry.site_id, entry.sub, mine) for entry, mine in found if mine]
+        return [(*entry.place, mine) for entry, mine in found if mine]
 
     def seen_by(self, handler: "Handler", sub: str, others: Iterable[Contribution] | None = None) -> Presence | None:
         """How a connection's member sees another; None where that one looks gone.
@@ -211,11 +235,19 @@ class Monitor:
 
     # sessions between two reads
 
-    async def moved(self, handler: "Handler", watching: list[str]) -> None:
-        """A session has come from another node: it goes on watching."""
-        told, handler.told = handler.told, None
-        await self.watch(handler, watching)
-        handler.told = told
+    async def wished(self, handler: "Handler", idle: bool, watching: Mapping[str, str]) -> None:
+        """A session's frames, wherever they were answered, wish this and no more: what has changed since is told."""
+        before = handler.watching or set()
+        self.unwatch(handler, before - watching.keys())
+        if idle != handler.idle:
+            self.idle(handler, idle)
+        told = {sub: how for sub, how in (handler.told or {}).items() if not sub or sub in watching}
+        fresh = {sub: how for sub, how in watching.items() if sub not in before}
+        await self.watch(handler, fresh)
+        if handler.port is None:
+            handler.told = {**(handler.told or {}), **fresh, **told}
+        else:
+            self._tell_news(handler, fresh)
 
     def detached(self, handler: "Handler") -> None:
         """A session is no longer read: remembers how those were that it watches, and the member itself."""
@@ -225,13 +257,17 @@ class Monitor:
     def attached(self, handler: "Handler") -> None:
         """A session is read again: what has changed since is told as it is now."""
         told, handler.told = handler.told or {}, None
+        self._tell_news(handler, {sub: digest(None) for sub in handler.watching or ()} | told)
+
+    def _tell_news(self, handler: "Handler", told: Mapping[str, str]) -> None:
+        """Tells a session how those are who have changed since it was told; the member itself stands there as ""."""
         news = {}
-        for sub in handler.watching or ():
-            if self._digest(handler, sub) != told.get(sub, digest(None)):
+        for sub, how in told.items():
+            if sub in (handler.watching or ()) and self._digest(handler, sub) != how:
                 news[sub] = self.seen_by(handler, sub) or _gone_now()
-        me = self.board.entry(handler.caller.id)
+        me = self._entry(handler)
         if me and "" in told and self._own_digest(handler) != told[""]:
-            news[me.sub] = me.own()
+            news[me.caller.sub] = me.own()
         if news:
             self._tell(handler, news)
 
@@ -239,7 +275,7 @@ class Monitor:
         return digest(self.seen_by(handler, sub))
 
     def _own_digest(self, handler: "Handler") -> str:
-        me = self.board.entry(handler.caller.id)
+        me = self._entry(handler)
         return digest(me.own() if me else None)
 
     # telling
@@ -309,8 +345,8 @@ def _start(node: "Node") -> None:
 
 
 hooks.started.append(_start)
-hooks.arrived.append(lambda handler, choice: of(handler.node).arrived(handler, choice))
-hooks.moved.append(lambda handler, watching: of(handler.node).moved(handler, watching))
+hooks.arrived.append(lambda handler, chosen: of(handler.node).arrived(handler, chosen))
+hooks.wished.append(lambda handler, *wishes: of(handler.node).wished(handler, *wishes))
 hooks.detached.append(lambda handler: of(handler.node).detached(handler))
 hooks.attached.append(lambda handler: of(handler.node).attached(handler))
 hooks.departed.append(lambda handler: of(handler.node).departed(handler))
@@ -324,7 +360,7 @@ def _contribution(entry: Entry) -> Contribution | None:
     """What this node contributes to how a member is seen."""
     if not entry.visible:
         return None
-    return Contribution(entry.rank, entry.shown, entry.choice.status, entry.since, entry.member)
+    return Contribution(entry.rank, entry.shown, entry.choice.status, entry.since, entry.caller.id)
 
 
 def _by_site(members: list[int]) -> dict[int, list[int]]:

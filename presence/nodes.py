@@ -22,6 +22,7 @@ from im.nodes import link as links
 from im.nodes import names
 from im.nodes.directory import Unreachable
 from im.notes import Note
+from presence.board import Place
 
 if TYPE_CHECKING:
     from im.node import Node
@@ -36,8 +37,6 @@ FOUND_S = 0.2
 AGAIN_BEATS = 3
 """Within how many beats a node that is alive has registered again with a directory that was lost."""
 CHUNK = 1_000
-
-Place = tuple[int, str]
 
 
 class Contribution(msgspec.Struct, array_like=True, frozen=True):
@@ -73,6 +72,9 @@ class Elsewhere:
         # Told since the reading that is under way began, so that it is older.
         self._news: set[Place] = set()
         self._reading = 0
+        # How many notes this node has sent, and the number of the last that each other has.
+        self._sent = 0
+        self._heard: dict[str, int] = {}
         # Nodes that are gone from a link and whose grace time is not over.
         self._going: set[tuple[Link, str]] = set()
         if any(link.directory.shared for link in self._node.links):
@@ -89,8 +91,17 @@ class Elsewhere:
         if link.directory.shared:
             value = msgspec.msgpack.encode(mine) if mine else None
             link.write(book(site_id), sub, value)
-            told = (site_id, sub, self._node.id, value)
+            self._sent += 1
+            told = (site_id, sub, self._node.id, value, self._sent)
             link.note(Note("presence", told, (names.watched(site_id, sub),)))
+
+    def told(self, place: Place, node: str, value: bytes | None, number: int) -> None:
+        """Another node tells what it contributes now. What is overtaken on the way is looked up instead."""
+        if number < self._heard.get(node, 0):
+            self._node.spawn(self.learn([place] if self._monitor.watches(place) else []))
+            return
+        self._heard[node] = number
+        self.hear(place, node, value)
 
     def hear(self, place: Place, node: str, value: bytes | None) -> None:
         """Another node contributes something else now."""
@@ -189,6 +200,7 @@ class Elsewhere:
         self._going.discard((link, node))
         if node in link.others:
             return
+        self._heard.pop(node, None)
         for place in self._known_over(link):
             if node in self._known[place]:
                 self.hear(place, node, None)
@@ -199,20 +211,23 @@ class Elsewhere:
             return
         for node in nodes:
             try:
-                had = [name for name in await link.directory.names_of(node) if name.startswith("m:")]
+                had = {name: id for name in await link.directory.names_of(node) if (id := names.member_of(name))}
                 if not had:
                     continue
-                elsewhere = set().union(*(await link.directory.locate(had, link.others)).values())
+                elsewhere = set().union(*(await link.directory.locate(list(had), link.others)).values())
             except Unreachable:
                 continue
-            members = [int(name[2:]) for name in had if name not in elsewhere]
+            members = [id for name, id in had.items() if name not in elsewhere]
             await self._monitor.note_seen([member for member in members if not self._node.router.handlers(member)])
 
     async def _watch_over(self) -> None:
         while True:
             await asyncio.sleep(RESYNC_S)
             for link in self._node.links:
-                await self.learn(self._watched(link))
+                try:
+                    await self.learn(self._watched(link))
+                except Exception:
+                    logger.exception("How members are at other nodes could not be read")
 
     def _resync(self, link: "Link") -> None:
         self._going -= {(link, node) for node in link.others}
@@ -231,8 +246,8 @@ def book(site_id: int) -> str:
 
 
 @notes.on("presence")
-def _hear(node: "Node", site_id: int, sub: str, other: str, value: bytes | None) -> None:
+def _hear(node: "Node", site_id: int, sub: str, other: str, value: bytes | None, number: int) -> None:
     from presence import monitor
 
     if other != node.id:
-        monitor.of(node).elsewhere.hear((site_id, sub), other, value)
+        monitor.of(node).elsewhere.told((site_id, sub), other, value, number)

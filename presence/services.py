@@ -7,14 +7,16 @@ from django.db.models import Q
 from im import database, notes
 from im.dispatch import at_once, stored
 from im.errors import Refusal
-from im.events import Choice, Presence, PresenceOk
+from im.events import Presence, PresenceOk, choice
+from im.members import Chosen
 from im.models import Block, Member
 from im.nodes import names
 from im.notes import Note
 from im.protocol import MAX_WATCH, PresenceIdle, PresenceSet, PresenceUnwatch, PresenceWatch, Show
 from im.visitor import Visitor
+from presence.board import Place
 from presence.monitor import digest, of
-from presence.nodes import Contributions, Place
+from presence.nodes import Contributions
 
 if TYPE_CHECKING:
     from im.caller import Caller
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 @stored(PresenceSet)
 def set_presence(tx: "Transaction", caller: "Caller", origin: "Handler", frame: PresenceSet) -> None:
     """Keeps the member's choice and shows it to others and to its own pages."""
-    Member.objects.filter(site=caller.site_id, id=caller.id).update(show=frame.show, status=frame.status)
-    tx.note(Note("choice", (caller.id, frame.show, frame.status), (names.member(caller.id),)))
+    version = tx.next_version(caller.site_id)
+    mine = Member.objects.filter(site=caller.site_id, id=caller.id)
+    mine.update(show=frame.show, status=frame.status, choice_version=version)
+    tx.note(Note("choice", (caller.id, version, frame.show, frame.status), (names.member(caller.id),)))
 
 
 @notes.on("choice")
-def _chosen(node: "Node", member: int, show: Show, status: str) -> None:
-    of(node).choose(member, Choice(show=show, status=status))
+def _chosen(node: "Node", member: int, version: int, show: Show, status: str) -> None:
+    of(node).choose(member, Chosen(choice(show, status), version))
 
 
 @at_once(PresenceIdle)
@@ -42,13 +46,7 @@ def set_idle(handler: "Handler", frame: PresenceIdle) -> None:
         handler.idle = frame.on
     else:
         of(handler.node).idle(handler, frame.on)
-    handler.node.sessions.wish(handler, "idle", frame.on)
-
-
-@notes.on("session.idle")
-def _idle_at_home(node: "Node", id: str, on: bool) -> None:
-    if handler := node.sessions.here(id):
-        of(node).idle(handler, on)
+    handler.node.sessions.wishes.keep(handler, idle=frame.on)
 
 
 @at_once(PresenceWatch)
@@ -75,16 +73,8 @@ async def watch(handler: "Handler", frame: PresenceWatch) -> PresenceOk:
         away = Presence(show="offline", status="", since=seen.get(sub, 0))
         theirs = others[site_id, sub].values() if (site_id, sub) in others else None
         presence[sub] = monitor.seen_by(handler, sub, theirs) or away
-    if isinstance(handler, Visitor):
-        handler.told = {**(handler.told or {}), **{sub: digest(presence[sub]) for sub in subs}}
-    handler.node.sessions.wish(handler, "watch", list(subs))
+    handler.node.sessions.wishes.keep(handler, watching={sub: digest(seen) for sub, seen in presence.items()})
     return PresenceOk(presence=presence)
-
-
-@notes.on("session.watch")
-def _watch_at_home(node: "Node", id: str, subs: list[str]) -> None:
-    if handler := node.sessions.here(id):
-        node.spawn(of(node).watch(handler, subs))
 
 
 @at_once(PresenceUnwatch)
@@ -94,13 +84,7 @@ def unwatch(handler: "Handler", frame: PresenceUnwatch) -> None:
         handler.watching = (handler.watching or set()) - set(frame.members)
     else:
         of(handler.node).unwatch(handler, frame.members)
-    handler.node.sessions.wish(handler, "unwatch", frame.members)
-
-
-@notes.on("session.unwatch")
-def _unwatch_at_home(node: "Node", id: str, subs: list[str]) -> None:
-    if handler := node.sessions.here(id):
-        of(node).unwatch(handler, subs)
+    handler.node.sessions.wishes.keep(handler, watching=dict.fromkeys(frame.members))
 
 
 def _seen(site_id: int, viewer: int, subs: list[str]) -> dict[str, int]:

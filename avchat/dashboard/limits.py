@@ -1,13 +1,15 @@
-"""How often an address may try to log in, sign up or ask for a reset mail.
+"""How often an address may try to log in, sign up or ask for a reset mail, at whatever node.
 
-Counted in the cache: a guard against guessing and flooding, not a ledger.
+Each has a number of tries at once, and gets them back over `WINDOW_SECONDS`: a guard against guessing and flooding,
+not a ledger.
 """
 
 import hashlib
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest
+
+from im.rates import Guard
 
 WINDOW_SECONDS = 600
 FAILURES_PER_ACCOUNT = 10
@@ -17,24 +19,36 @@ RESETS_PER_ACCOUNT = 5
 RESETS_PER_ADDRESS = 20
 
 
+def _guard(kind: str, tries: int) -> Guard:
+    return Guard(kind, tries / WINDOW_SECONDS, tries)
+
+
+GUARDS = {
+    "account": _guard("log-in-account", FAILURES_PER_ACCOUNT),
+    "address": _guard("log-in-address", FAILURES_PER_ADDRESS),
+    "sign-up": _guard("sign-up", SIGN_UPS_PER_ADDRESS),
+    "reset-to": _guard("reset-to", RESETS_PER_ACCOUNT),
+    "reset-from": _guard("reset-from", RESETS_PER_ADDRESS),
+}
+
+
 def may_log_in(request: HttpRequest, email: str) -> bool:
     """Whether another try is let through: of this address for this account, and of this address at all."""
     address = _address(request)
-    for_account: int = cache.get(_key("log-in", address, email), 0)
-    at_all: int = cache.get(_key("log-in", address), 0)
-    return for_account < FAILURES_PER_ACCOUNT and at_all < FAILURES_PER_ADDRESS
+    wait = GUARDS["account"].empty(_who(address, email)) or GUARDS["address"].empty(_who(address))
+    return not wait
 
 
 def note_failure(request: HttpRequest, email: str) -> None:
     """Count a log-in that failed."""
     address = _address(request)
-    _count(_key("log-in", address, email))
-    _count(_key("log-in", address))
+    GUARDS["account"].take(_who(address, email))
+    GUARDS["address"].take(_who(address))
 
 
 def may_sign_up(request: HttpRequest) -> bool:
     """Whether this address may make one more account; it is counted."""
-    return _count(_key("sign-up", _address(request))) <= SIGN_UPS_PER_ADDRESS
+    return not GUARDS["sign-up"].take(_who(_address(request)))
 
 
 def may_ask_for_reset(request: HttpRequest, email: str) -> bool:
@@ -42,13 +56,13 @@ def may_ask_for_reset(request: HttpRequest, email: str) -> bool:
 
     A mailbox is counted wherever its mails are asked for: nobody's is flooded from many addresses.
     """
-    of_address = _count(_key("reset-from", _address(request)))
-    return of_address <= RESETS_PER_ADDRESS and _count(_key("reset-to", email)) <= RESETS_PER_ACCOUNT
+    return not (GUARDS["reset-from"].take(_who(_address(request))) or GUARDS["reset-to"].take(_who(email)))
 
 
-def _key(*what: str) -> str:
+def _who(*what: str) -> str:
+    """A name that says nothing of whom it stands for."""
     text = "\n".join(each.strip().lower() for each in what)
-    return "limit-" + hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def _address(request: HttpRequest) -> str:
@@ -56,12 +70,3 @@ def _address(request: HttpRequest) -> str:
     peer: str = request.META.get("REMOTE_ADDR", "")
     forwarded = request.headers.get("X-Forwarded-For", "")
     return forwarded.rsplit(",", 1)[-1].strip() if forwarded and peer in settings.TRUSTED_PROXIES else peer
-
-
-def _count(key: str) -> int:
-    cache.add(key, 0, WINDOW_SECONDS)
-    try:
-        return int(cache.incr(key))
-    except ValueError:
-        # It ran out between the two.
-        return 1

@@ -75,7 +75,7 @@ class History:
     def _enroll(self, person: Person) -> None:
         tx = self._begin(self.now)
         claims = tokens.verify(self.site.key, demo.token(person))
-        member = members.enroll(tx, self.site.id, claims)
+        member = members.enroll(tx, self.site.id, [claims])[claims.sub]
         show = "online" if person.show == "offline" else person.show
         seen = self.now - int(GONE.get(person.id, 0) * MINUTE_MS) if person.id in GONE else 0
         Member.objects.filter(pk=member.pk).update(show=show, status=person.status, seen=seen)

@@ -90,10 +90,13 @@ def site(key: str) -> SiteInfo | None:
         return None
     with _lock:
         seen = _changes
-        until, info = _known.get(key, (0.0, None))
+        until, before = _known.get(key, (0.0, None))
     if time.monotonic() < until:
-        return info
+        return before
     info = _load(key)
+    if info == before:
+        # Each connection keeps what it was let in by: one and the same, as long as nothing changes.
+        info = before
     with _lock:
         # What was read before a change must not outlive it.
         if seen == _changes:

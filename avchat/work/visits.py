@@ -15,8 +15,8 @@ from im.nodes import names
 from im.nodes.directory import Unreachable
 
 if TYPE_CHECKING:
-    from im.events import Choice
     from im.handler import Handler
+    from im.members import Chosen
     from im.node import Node
     from im.transaction import Transaction
 
@@ -34,7 +34,7 @@ def listen() -> None:
     hooks.departed.append(_departed)
 
 
-def _arrived(handler: "Handler", choice: "Choice") -> None:
+def _arrived(handler: "Handler", chosen: "Chosen") -> None:
     caller, now = handler.caller, database.now_ms()
     visits = _of(handler.node)
     if not caller.site.digest or caller.role == "guest" or now - visits.get(caller.id, 0) < GOOD_MS // 2:

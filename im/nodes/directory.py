@@ -3,7 +3,7 @@
 - **Nodes**: one that has not beaten for `LIFE_S` is gone, and so is all that it had.
 - **Names** (`im.nodes.names`): short strings, of which a node says that it has them.
 - **Books**: values by field, of each node its own; a book is read over all other nodes.
-- **Sessions**: fields of HTTP sessions, which belong to no node.
+- **Sessions**: fields of HTTP sessions, which belong to no node; whom each watches; which versions it made itself.
 - **Rates**: token buckets that all nodes share.
 
 Whatever does not answer raises `Unreachable`; nothing here is the only copy of anything, so that nodes register
@@ -11,6 +11,7 @@ again what they have when a directory has lost it.
 """
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import NamedTuple, Protocol
 
 LIFE_S = 5.0
@@ -32,6 +33,22 @@ class Pulse(NamedTuple):
 
     others: frozenset[str]
     forgotten: bool
+
+
+class Kept(Enum):
+    """What became of what was written of a session: it may have moved to another node, or have ended."""
+
+    YES = 1
+    MOVED = 0
+    ENDED = -1
+
+
+class Session(NamedTuple):
+    """A session. `watching`: those whom it watches, each with a word that the directory only keeps."""
+
+    fields: dict[str, bytes]
+    own: set[int]
+    watching: dict[str, bytes]
 
 
 class Directory(Protocol):
@@ -63,21 +80,30 @@ class Directory(Protocol):
     async def scan(self, book: str, most: int, nodes: Iterable[str]) -> tuple[int, list[bytes]]:
         """How many values the nodes have in a book, and at most so many of them from each."""
 
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
-        """Sets fields of a session, which lives for so long from now on.
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> Kept:
+        """Sets fields of a session, which lives for so long from now on; not of one that has ended.
 
         Where `moves` and `home` (in MessagePack) are among them: only if it has not moved more often since, nor as
-        often to another home. Answers whether it did.
+        often to another home.
         """
+
+    async def watch(
+        self, id: str, changes: Mapping[str, bytes | None], seconds: float, *, afresh: bool = False
+    ) -> None:
+        """A session watches these now, and those with None no longer; `afresh`: and no others."""
 
     async def add_own(self, id: str, version: int) -> None:
         """Notes a version that a session made itself."""
 
-    async def session(self, id: str) -> tuple[dict[str, bytes], set[int]] | None:
-        """A session's fields and own versions; None where there is none."""
+    async def session(self, id: str) -> Session | None:
+        """A session; None where there is none."""
 
-    async def drop_session(self, id: str) -> None:
-        """Ends a session."""
+    async def end_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
+        """Ends a session, and for so long remembers that it has ended.
+
+        Where `moves` and `home` are among the fields, on the condition that `put_session` has. Answers whether it is
+        over.
+        """
 
     async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:
         """Takes tokens from a bucket (GCRA, ITU-T I.371): 0, or the milliseconds until there are some.

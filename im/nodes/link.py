@@ -88,6 +88,8 @@ class Link:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._settled: asyncio.Future[None] = node.loop.create_future()
         self._writing = False
+        # One after the other: an earlier change must not come to the directory after all was said afresh.
+        self._entering = asyncio.Lock()
         self._ending = False
         work: list[Callable[[], Any]] = [self._beat, self._send, self._receive]
         self._tasks = [node.loop.create_task(each()) for each in work]
@@ -106,7 +108,7 @@ class Link:
 
     def note(self, note: Note) -> None:
         """Tells the nodes that have one of the note's names."""
-        self._put(Said(note.kind, list(note.args)), note.names, None)
+        self._put(Said(note.kind, list(note.args or ())), note.names, None)
 
     def note_to(self, other: str, kind: str, *args: Any) -> None:
         """Tells one node; none where it is gone."""
@@ -158,7 +160,8 @@ class Link:
                 self._out.clear()
                 continue
             try:
-                await self._enter()
+                async with self._entering:
+                    await self._enter()
                 await self._deliver()
             except TROUBLE as error:
                 self.lost(error)
@@ -282,8 +285,9 @@ class Link:
 
     async def _register(self) -> None:
         """Says all that this node has: to a new directory, or to one that has forgotten it."""
-        self._changes.clear()
-        await self.directory.change(self.node.names(self), (), afresh=True)
+        async with self._entering:
+            self._changes.clear()
+            await self.directory.change(self.node.names(self), (), afresh=True)
         found, self.up = not self.up, True
         self.found.set()
         if found:

@@ -1,12 +1,27 @@
 """The directory in memory, for the nodes of one process: the embedded default, where there is one."""
 
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from im.limits import Buckets
-from im.nodes.directory import OWN, Pulse
+from im.nodes.directory import OWN, Kept, Pulse, Session
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.fields: dict[str, bytes] = {}
+        self.own: deque[int] = deque(maxlen=OWN)
+        self.watching: dict[str, bytes] = {}
+
+    def moved(self, fields: Mapping[str, bytes]) -> bool:
+        """Whether it is no more as whoever writes these fields believes."""
+        if "moves" not in self.fields or "moves" not in fields:
+            return False
+        before, now = (msgspec.msgpack.decode(each["moves"]) for each in (self.fields, fields))
+        return bool(before > now or (before == now and self.fields["home"] != fields["home"]))
 
 
 class Hub:
@@ -15,7 +30,8 @@ class Hub:
     def __init__(self) -> None:
         self.names: dict[str, set[str]] = {}
         self.books: dict[str, dict[str, dict[str, bytes]]] = {}
-        self.sessions: dict[str, tuple[dict[str, bytes], deque[int]]] = {}
+        self.sessions: dict[str, _Kept] = {}
+        self.ended: dict[str, float] = {}
         self.buckets: dict[tuple[float, int], Buckets] = {}
 
 
@@ -81,29 +97,44 @@ class MemoryDirectory:
         pages = [self._hub.books.get(book, {}).get(node, {}) for node in nodes]
         return sum(map(len, pages)), [value for page in pages for value in list(page.values())[:most]]
 
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> Kept:
         """Keeps the fields; the node at which the session is ends it in time."""
-        kept = self._hub.sessions.setdefault(id, ({}, deque(maxlen=OWN)))[0]
-        if "moves" in kept and "moves" in fields:
-            before, now = (msgspec.msgpack.decode(each["moves"]) for each in (kept, fields))
-            if before > now or (before == now and kept["home"] != fields["home"]):
-                return False
-        kept.update(fields)
-        return True
+        if id in self._hub.ended:
+            return Kept.ENDED
+        kept = self._hub.sessions.setdefault(id, _Kept())
+        if kept.moved(fields):
+            return Kept.MOVED
+        kept.fields.update(fields)
+        return Kept.YES
+
+    async def watch(
+        self, id: str, changes: Mapping[str, bytes | None], seconds: float, *, afresh: bool = False
+    ) -> None:
+        """Keeps them."""
+        if (kept := self._hub.sessions.get(id)) is not None:
+            before = {} if afresh else kept.watching
+            kept.watching = {sub: how for sub, how in {**before, **changes}.items() if how is not None}
 
     async def add_own(self, id: str, version: int) -> None:
         """Keeps the version."""
         if id in self._hub.sessions:
-            self._hub.sessions[id][1].append(version)
+            self._hub.sessions[id].own.append(version)
 
-    async def session(self, id: str) -> tuple[dict[str, bytes], set[int]] | None:
+    async def session(self, id: str) -> Session | None:
         """Looks the session up."""
-        known = self._hub.sessions.get(id)
-        return (dict(known[0]), set(known[1])) if known else None
+        kept = self._hub.sessions.get(id)
+        return Session(dict(kept.fields), set(kept.own), dict(kept.watching)) if kept else None
 
-    async def drop_session(self, id: str) -> None:
-        """Forgets it."""
+    async def end_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
+        """Forgets all but that it has ended."""
+        kept = self._hub.sessions.get(id)
+        if kept is not None and kept.moved(fields):
+            return False
         self._hub.sessions.pop(id, None)
+        now = time.monotonic()
+        self._hub.ended = {other: until for other, until in self._hub.ended.items() if until > now}
+        self._hub.ended[id] = now + seconds
+        return True
 
     async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:
         """Takes from the process's own buckets."""

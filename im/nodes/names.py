@@ -6,6 +6,11 @@ def member(id: int) -> str:
     return f"m:{id}"
 
 
+def member_of(name: str) -> int | None:
+    """The member that has a name; None where it is none of a member."""
+    return int(name[2:]) if name.startswith("m:") else None
+
+
 def site(id: int) -> str:
     """A site with connected members."""
     return f"s:{id}"

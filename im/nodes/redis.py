@@ -1,8 +1,8 @@
 """The directory in Redis, for nodes in several processes, on one machine or many.
 
 Keys (`<p>` is the prefix): `<p>nodes` the set of nodes; `<p>node:<n>` alive, with a life time; `<p>names:<n>` the
-names a node has; `<p>book:<book>:<n>` a hash; `<p>session:<id>` and `<p>own:<id>`; `<p>rate:<name>`. All but the
-first have a life time, so that nothing stays of a node that died.
+names a node has; `<p>book:<book>:<n>` a hash; `<p>session:<id>`, `<p>own:<id>` and `<p>watching:<id>`;
+`<p>rate:<name>`. All but the first have a life time, so that nothing stays of a node that died.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from im.nodes.directory import BOOK_LIFE_S, LIFE_S, OWN, Pulse, Unreachable
+from im.nodes.directory import BOOK_LIFE_S, LIFE_S, OWN, Kept, Pulse, Session, Unreachable
 
 CONNECTIONS = 50
 TIMEOUT_S = 2.0
@@ -34,16 +34,32 @@ if tokens > 0 then redis.call('SET', KEYS[1], string.format('%.6f', full), 'EX',
 return 0
 """
 
-PUT = """
-local kept = redis.call('HMGET', KEYS[1], 'moves', 'home')
+# ARGV: life in ms, `moves`, `home`, and for PUT the fields.
+WHERE = """
+local kept = redis.call('HMGET', KEYS[1], 'moves', 'home', 'ended')
 if kept[1] and ARGV[2] ~= '' then
     local before, now = cmsgpack.unpack(kept[1]), cmsgpack.unpack(ARGV[2])
     if before > now or (before == now and kept[2] ~= ARGV[3]) then return 0 end
 end
+"""
+PUT = (
+    WHERE
+    + """
+if kept[3] then return -1 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
 return 1
 """
+)
+END = (
+    WHERE
+    + """
+redis.call('DEL', unpack(KEYS))
+redis.call('HSET', KEYS[1], 'ended', '1')
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+"""
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,6 +96,7 @@ class RedisDirectory:
         self._redis = redis.Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
         self._put = self._redis.register_script(PUT)
+        self._end = self._redis.register_script(END)
 
     def _key(self, *parts: object) -> str:
         return self._prefix + ":".join(map(str, parts))
@@ -188,11 +205,28 @@ class RedisDirectory:
         return count, values
 
     @_reachable
-    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
-        """By a script, in one round trip; its own versions live as long."""
-        keys = [self._key(kind, id) for kind in ("session", "own")]
-        args: list[Any] = [int(seconds * 1000), fields.get("moves", b""), fields.get("home", b"")]
-        return bool(await self._put(keys=keys, args=args + [part for field in fields.items() for part in field]))
+    async def put_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> Kept:
+        """By a script, in one round trip; its own versions, and whom it watches, live as long."""
+        args = _where(fields, seconds) + [part for field in fields.items() for part in field]
+        return Kept(int(await self._put(keys=self._session_keys(id), args=args)))
+
+    @_reachable
+    async def watch(
+        self, id: str, changes: Mapping[str, bytes | None], seconds: float, *, afresh: bool = False
+    ) -> None:
+        """In one round trip."""
+        key = self._key("watching", id)
+        put: dict[Any, Any] = {sub: how for sub, how in changes.items() if how is not None}
+        out = [sub for sub, how in changes.items() if how is None]
+        async with self._redis.pipeline(transaction=afresh) as pipe:
+            if afresh:
+                pipe.delete(key)
+            if put:
+                pipe.hset(key, mapping=put)
+            if out:
+                pipe.hdel(key, *out)
+            pipe.pexpire(key, int(seconds * 1000))
+            await pipe.execute()
 
     @_reachable
     async def add_own(self, id: str, version: int) -> None:
@@ -205,18 +239,26 @@ class RedisDirectory:
             await pipe.execute()
 
     @_reachable
-    async def session(self, id: str) -> tuple[dict[str, bytes], set[int]] | None:
+    async def session(self, id: str) -> Session | None:
         """In one round trip."""
+        session, own, watching = self._session_keys(id)
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(self._key("session", id))
-            pipe.lrange(self._key("own", id), 0, -1)
-            fields, own = await pipe.execute()
-        return ({_text(name): value for name, value in fields.items()}, set(map(int, own))) if fields else None
+            pipe.hgetall(session)
+            pipe.lrange(own, 0, -1)
+            pipe.hgetall(watching)
+            fields, versions, subs = await pipe.execute()
+        if not fields or b"ended" in fields:
+            return None
+        fields, subs = ({_text(name): value for name, value in found.items()} for found in (fields, subs))
+        return Session(fields, set(map(int, versions)), subs)
 
     @_reachable
-    async def drop_session(self, id: str) -> None:
-        """At once."""
-        await self._redis.delete(self._key("session", id), self._key("own", id))
+    async def end_session(self, id: str, fields: Mapping[str, bytes], seconds: float) -> bool:
+        """By a script, in one round trip."""
+        return bool(await self._end(keys=self._session_keys(id), args=_where(fields, seconds)))
+
+    def _session_keys(self, id: str) -> list[str]:
+        return [self._key(kind, id) for kind in ("session", "own", "watching")]
 
     @_reachable
     async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:
@@ -226,6 +268,10 @@ class RedisDirectory:
     async def close(self) -> None:
         """Closes the connections."""
         await self._redis.aclose()
+
+
+def _where(fields: Mapping[str, bytes], seconds: float) -> list[Any]:
+    return [int(seconds * 1000), fields.get("moves", b""), fields.get("home", b"")]
 
 
 def _text(value: bytes | str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from im import cursor
 from im.errors import Refusal
 from im.handler import Handler
-from im.sessions import UNAVAILABLE
+from im.records import UNAVAILABLE
 from im.transports.base import GONE, Outbox
 from im.transports.http import SessionConsumer
 

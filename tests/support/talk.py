@@ -47,7 +47,7 @@ class Talk:
             kid="",
         )
         with transaction.atomic():
-            return members.enroll(self._begin(), self.site.pk, claims)
+            return members.enroll(self._begin(), self.site.pk, [claims])[sub]
 
     def say(self, who: Member, to: Member | str, body: str = "hello", **more: Any) -> SendOk:
         """`who` sends a message to a member, or in a conversation."""

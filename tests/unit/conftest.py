@@ -8,6 +8,7 @@ from django.db import connections
 from pytest_django import Settings
 
 from avchat import cache as shelves
+from avchat.dashboard import limits
 from avchat.memcached import shared_cache
 from avchat.tenants import directory, services
 from avchat.tenants.models import Site
@@ -20,6 +21,8 @@ from tests.support.memcached import Memcached
 def _empty_memory() -> None:
     directory.forget()
     cache.clear()
+    for guard in limits.GUARDS.values():
+        guard.reset()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from im.nodes import directory as promises
 from im.nodes import redis as in_redis
-from im.nodes.directory import Directory, Unreachable
+from im.nodes.directory import Directory, Kept, Unreachable
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
 from tests.support.redis import Redis
@@ -87,19 +87,40 @@ async def test_a_session_belongs_to_no_node_and_ends_for_all(join: Join) -> None
     await there.put_session("secret", {"version": b"2"}, 60)
     await there.add_own("secret", 7)
     await here.add_own("secret", 8)
-    assert await here.session("secret") == ({"who": b"ann", "version": b"2"}, {7, 8})
-    await there.drop_session("secret")
+    await here.watch("secret", {"ann": b"online ", "bob": b"away ", "cid": b""}, 60)
+    await there.watch("secret", {"ann": None, "bob": b"dnd "}, 60)
+    found = await here.session("secret")
+    assert found == ({"who": b"ann", "version": b"2"}, {7, 8}, {"bob": b"dnd ", "cid": b""})
+    await here.watch("secret", {"dan": b""}, 60, afresh=True)
+    found = await there.session("secret")
+    assert found is not None
+    assert found.watching == {"dan": b""}
+
+
+async def test_a_session_that_has_ended_stays_so(join: Join) -> None:
+    here, there = join("here"), join("there")
+    record = {"home": b"here", "moves": b"\x00"}
+    assert await here.put_session("secret", record, 60) is Kept.YES
+    assert await there.end_session("secret", {}, 60)
+    assert await here.session("secret") is None
+    assert await here.put_session("secret", record, 60) is Kept.ENDED
+    assert await there.put_session("secret", {"idle": b"1"}, 60) is Kept.ENDED
+    await there.watch("secret", {"ann": b""}, 60)
+    await there.add_own("secret", 7)
     assert await here.session("secret") is None
 
 
 async def test_what_is_said_of_a_session_by_one_who_missed_that_it_moved_is_not_kept(join: Join) -> None:
     here, there = join("here"), join("there")
     earlier, later = {"home": b"here", "moves": b"\x00"}, {"home": b"there", "moves": b"\x01"}
-    assert await here.put_session("secret", earlier, 60)
-    assert await there.put_session("secret", later, 60)
-    assert not await here.put_session("secret", earlier, 60)
-    assert await here.put_session("secret", {"idle": b"1"}, 60)
-    assert await here.session("secret") == ({**later, "idle": b"1"}, set())
+    assert await here.put_session("secret", earlier, 60) is Kept.YES
+    assert await there.put_session("secret", later, 60) is Kept.YES
+    assert await here.put_session("secret", earlier, 60) is Kept.MOVED
+    assert not await here.end_session("secret", earlier, 60)
+    assert await here.put_session("secret", {"idle": b"1"}, 60) is Kept.YES
+    assert await here.session("secret") == ({**later, "idle": b"1"}, set(), {})
+    assert await there.end_session("secret", later, 60)
+    assert await here.session("secret") is None
 
 
 async def test_of_a_sessions_own_versions_the_latest_are_remembered(join: Join) -> None:

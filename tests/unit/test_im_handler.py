@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from avchat.tenants.models import Site
-from im import database, handler, hello, limits, rosters
+from im import database, handler, limits, reception, rosters
 from im.errors import Refusal
 from im.node import Node
 from tests.support.desk import Desk
@@ -122,7 +122,7 @@ async def test_a_hello_that_the_database_does_not_answer_is_told_to_come_again(
         raise OperationalError("server has gone away")
 
     ann = Desk(node, site, "ann")
-    monkeypatch.setattr(hello, "_state", broken)
+    monkeypatch.setattr(reception, "_states", broken)
     with pytest.raises(Refusal) as refused:
         await ann.sit()
     assert refused.value.code == "unavailable"

@@ -1,6 +1,7 @@
 """The journal: what shares a commit, what a fault does to it, and in which order things are told."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -294,3 +295,46 @@ async def test_the_marks_of_journals_that_are_long_gone_are_removed(node: Node, 
     await database.read(lambda: JournalMark.objects.create(journal="gone", batch=7, time=1))
     await node.journal.write(site.pk, next_version(site))
     assert await database.read(left) == [node.journal._id]
+
+
+async def test_a_journal_that_ends_does_not_try_for_ever_to_store_what_was_submitted(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(journal, "RETRY_S", 3600.0)
+    monkeypatch.setattr(journal, "STOP_S", 0.2)
+    monkeypatch.setattr(journal, "BATCH", 1)
+
+    tried: list[int] = []
+
+    def broken(tx: Transaction) -> None:
+        raise OperationalError("server has gone away")
+
+    with monkeypatch.context() as away:
+        away.setattr(Transaction, "finish", broken)
+        writes = [submitted(node, site, lambda tx, n=n: tried.append(n)) for n in range(5)]
+        ending = asyncio.create_task(asyncio.to_thread(node.journal.stop))
+        try:
+            refused = await asyncio.wait_for(asyncio.gather(*writes), 10)
+        finally:
+            away.undo()
+            await ending
+    assert [each.code for each in refused] == ["unavailable"] * 5
+    assert set(tried) == {0}, "each try may take as long as the database lets it wait"
+
+
+async def test_a_journal_whose_database_does_not_answer_at_all_ends_nevertheless(
+    node: Node, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "STOP_S", 0.1)
+    begun, answered = threading.Event(), threading.Event()
+
+    def hangs(tx: Transaction) -> None:
+        begun.set()
+        answered.wait(30)
+
+    write = submitted(node, site, hangs)
+    await asyncio.to_thread(begun.wait)
+    await asyncio.to_thread(node.journal.stop)
+    assert not write.done()
+    answered.set()
+    await asyncio.to_thread(node.journal._thread.join)

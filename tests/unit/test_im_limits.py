@@ -3,7 +3,7 @@
 import pytest
 
 from im import limits
-from im.limits import Bucket, Buckets, Window
+from im.limits import FULL, Buckets, Window
 
 
 class Clock:
@@ -17,6 +17,16 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
+
+
+class Bucket:
+    """A bucket, kept as its owner keeps it."""
+
+    full_at = FULL
+
+    def take(self, rate: float, burst: int) -> int:
+        self.full_at, wait = limits.take(self.full_at, rate, burst)
+        return wait
 
 
 def test_a_bucket_lets_a_burst_through_and_then_its_rate(clock: Clock) -> None:

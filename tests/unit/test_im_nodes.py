@@ -9,18 +9,23 @@ from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
+from django.test import RequestFactory
 
+from avchat.dashboard import limits
 from avchat.tenants.models import Site
-from im import blocks, database, feed, hello, sessions
+from im import database, feed, reception, sessions
 from im import handler as handler_module
+from im import node as node_module
 from im.caller import Caller
 from im.errors import Refusal
+from im.models import SiteVersion
 from im.node import Node
-from im.nodes import announce
+from im.nodes import announce, names
 from im.nodes.directory import Directory, Unreachable
 from im.nodes.link import Layer
 from im.nodes.memory import Hub, MemoryDirectory
 from im.nodes.redis import RedisDirectory
+from im.notes import Note
 from presence import monitor
 from presence import nodes as nodes_module
 from tests.support.desk import Desk
@@ -189,15 +194,15 @@ async def test_who_is_still_being_let_in_when_a_node_begins_with_a_site_misses_n
 ) -> None:
     here, there = two
     (bob,) = await seats(site, ("bob", there))
-    read_state, stop = hello._state, Stop()
+    read_states, stop = reception._states, Stop()
 
-    def slow(caller: Caller, *args: Any) -> Any:
-        state = read_state(caller, *args)
-        if caller.sub == "ann":
+    def slow(site_id: int, asked: list[reception.Wanted]) -> Any:
+        states = read_states(site_id, asked)
+        if asked[0].caller.sub == "ann":
             stop.wait()
-        return state
+        return states
 
-    monkeypatch.setattr(hello, "_state", slow)
+    monkeypatch.setattr(reception, "_states", slow)
     ann = Desk(here, site, "ann")
     coming = asyncio.create_task(ann.sit())
     await stop.reached()
@@ -281,7 +286,7 @@ async def test_who_changes_from_one_node_to_another_was_never_offline(site: Site
     (again,) = await seats(site, ("ann", two[1]))
     await eventually(lambda: not two[0].feeds)
     board = one_board(two[0])
-    await eventually(lambda: board.entry(ann.handler.caller.id) is None)
+    await eventually(lambda: board.find(ann.handler.caller.site_id, "ann") is None)
     assert shows(watcher, "ann") == []
     assert (await again.ask("ping"))["type"] == "ok"
 
@@ -292,7 +297,7 @@ async def test_a_member_idles_only_when_its_pages_at_all_nodes_do(site: Site, cl
     watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
     await watching(watcher, "ann", "online")
     await ann.ask("presence.idle", on=True)
-    await eventually(lambda: one_board(here).entry(ann.handler.caller.id).shown == "away")
+    await eventually(lambda: one_board(here).find(ann.handler.caller.site_id, "ann").shown == "away")
     assert shows(watcher, "ann") == []
     await phone.ask("presence.idle", on=True)
     await eventually(lambda: shows(watcher, "ann") == ["away"])
@@ -398,6 +403,245 @@ async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Clus
     await eventually(lambda: sees(cid, "ann", "away"))
 
 
+async def test_who_comes_back_while_a_node_registers_again_is_entered(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    link = here.links[0]
+    (ann,) = await seats(site, ("ann", here))
+    change = link.directory.change
+    leaving, go, left, registering = (asyncio.Event() for _ in range(4))
+
+    async def slow(enter: Iterable[str], leave: Iterable[str], *, afresh: bool = False) -> None:
+        if afresh:
+            registering.set()
+        elif leave:
+            leaving.set()
+            await go.wait()
+        await change(enter, leave, afresh=afresh)
+        if leave:
+            left.set()
+
+    monkeypatch.setattr(link.directory, "change", slow)
+    register = link._register
+
+    async def begun() -> None:
+        registering.set()
+        await register()
+
+    monkeypatch.setattr(link, "_register", begun)
+    ann.stand()
+    await leaving.wait()
+    (again,) = await seats(site, ("ann", here))
+    link.up = False
+    await registering.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    go.set()
+    await left.wait()
+    name = names.member(id_of(again))
+
+    async def entered() -> bool:
+        located = await there.links[0].directory.locate([name], [here.id])
+        return link.up and not link._changes and located[here.id] == {name}
+
+    await eventually(entered)
+
+
+async def test_tries_to_log_in_are_counted_over_all_nodes_and_by_each_where_there_is_no_directory(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, rf: RequestFactory
+) -> None:
+    request, who = rf.post("/dashboard/log-in"), "maren@example.org"
+
+    async def at(node: Node, ask: Any) -> Any:
+        monkeypatch.setattr(node_module, "_current", node)
+        return await asyncio.to_thread(ask, request, who)
+
+    for n in range(limits.FAILURES_PER_ACCOUNT):
+        assert await at(two[n % 2], limits.may_log_in)
+        await at(two[n % 2], limits.note_failure)
+        # As in a process of its own.
+        limits.GUARDS["account"].reset()
+    assert [await at(node, limits.may_log_in) for node in two] == [False, False]
+    for node in two:
+        for link in node.links:
+            monkeypatch.setattr(link.directory, "take", _unreachable)
+    for _ in range(limits.FAILURES_PER_ACCOUNT):
+        assert await at(two[0], limits.may_log_in)
+        await at(two[0], limits.note_failure)
+    assert not await at(two[0], limits.may_log_in)
+
+
+async def _unreachable(*args: Any) -> Any:
+    raise Unreachable
+
+
+# blocks and choices of presence
+
+
+def fickle(cluster: Cluster, seed: int) -> list[Fickle]:
+    """Has the nodes that come hear of each other over a bus that is not to be relied on."""
+    made: list[Fickle] = []
+
+    def ends(node: str, inner: Any = cluster.ends) -> Iterable[tuple[Layer, Directory]]:
+        for layer, directory in inner(node):
+            made.append(Fickle(layer, seed))
+            yield made[-1], directory
+
+    cluster.ends = ends
+    return made
+
+
+def id_of(desk: Desk) -> int:
+    return int(desk.handler.caller.id)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_the_bus_does_blocks_and_choices_end_at_every_node_as_they_were_made_last(
+    site: Site, cluster: Cluster, seed: int
+) -> None:
+    fickle(cluster, seed)
+    nodes = await cluster.grow(3)
+    bob, *pages = await seats(site, ("bob", nodes[2]), *(("ann", node) for node in nodes))
+    await watching(bob, "ann", "online")
+    dice = random.Random(seed)
+    for n in range(12):
+        await dice.choice(pages).ask("block.remove" if n % 2 else "block.add", member="bob")
+        await dice.choice(pages).ask("presence.set", show=dice.choice(["away", "dnd", "online"]), status=f"{n}")
+    await dice.choice(pages).ask("presence.set", show="chat", status="at last")
+    ann = id_of(pages[0])
+    await eventually(lambda: {one_board(node).find(site.id, "ann").choice.status for node in nodes} == {"at last"})
+    await eventually(lambda: not any(node.blocks.apart(ann, id_of(bob)) for node in nodes))
+    await eventually(lambda: sees(bob, "ann", "chat"))
+    await eventually(lambda: shows(bob, "ann")[-1] == "chat")
+    await pages[0].ask("block.add", member="bob")
+    await eventually(lambda: all(node.blocks.apart(ann, id_of(bob)) for node in nodes))
+    await eventually(lambda: shows(bob, "ann")[-1] == "offline")
+
+
+async def test_a_block_of_which_the_bus_carries_nothing_is_found_out_and_told(site: Site, cluster: Cluster) -> None:
+    buses = fickle(cluster, 1)
+    here, there = await cluster.grow(2)
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    await watching(bob, "ann", "online")
+    for each in buses:
+        each.broken = True
+    await ann.ask("block.add", member="bob")
+    await eventually(lambda: shows(bob, "ann") == ["offline"])
+    assert there.blocks.apart(id_of(bob), id_of(ann))
+    await ann.ask("block.remove", member="bob")
+    await eventually(lambda: shows(bob, "ann") == ["offline", "online"])
+    assert not there.blocks.apart(id_of(bob), id_of(ann))
+
+
+async def test_a_block_that_was_told_by_one_who_had_looked_too_early_is_found_out(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    bob, ann = await seats(site, ("bob", there), ("ann", here))
+    locate = here.links[0].directory.locate
+
+    async def early(wanted: list[str], nodes: Iterable[str]) -> dict[str, set[str]]:
+        found = await locate(wanted, nodes)
+        return {node: {name for name in has if names.member_of(name) is None} for node, has in found.items()}
+
+    monkeypatch.setattr(here.links[0].directory, "locate", early)
+    await ann.ask("block.add", member="bob")
+    await eventually(lambda: there.blocks.apart(id_of(bob), id_of(ann)))
+
+
+async def test_a_choice_of_which_the_bus_carries_nothing_is_found_out_and_told(site: Site, cluster: Cluster) -> None:
+    buses = fickle(cluster, 1)
+    here, there = await cluster.grow(2)
+    watcher, ann, phone = await seats(site, ("bob", there), ("ann", here), ("ann", there))
+    await watching(watcher, "ann", "online")
+    for each in buses:
+        each.broken = True
+    await ann.ask("presence.set", show="dnd", status="mooring")
+    await eventually(lambda: one_board(there).find(site.id, phone.sub).shown == "dnd")
+    await eventually(lambda: shows(phone, "ann") == ["dnd"])
+
+
+async def test_what_is_told_of_an_earlier_block_or_choice_takes_nothing_back(
+    site: Site, two: tuple[Node, Node]
+) -> None:
+    here, _ = two
+    bob, ann = await seats(site, ("bob", here), ("ann", here))
+    told: list[Note] = []
+    hear = here.hear
+
+    def heard(note: Note) -> None:
+        told.append(note)
+        hear(note)
+
+    here.journal._hear = heard
+    await ann.ask("block.add", member="bob")
+    await ann.ask("block.remove", member="bob")
+    await ann.ask("presence.set", show="away", status="")
+    await ann.ask("presence.set", show="dnd", status="")
+    assert [note.kind for note in told] == ["blocks", "blocks", "choice", "choice"]
+    for note in (told[0], told[2]):
+        hear(note)
+    assert not here.blocks.apart(id_of(ann), id_of(bob))
+    assert one_board(here).find(site.id, ann.sub).choice.show == "dnd"
+
+
+async def test_how_a_member_is_is_looked_up_where_word_of_it_was_overtaken(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes_module, "RESYNC_S", 3600.0)
+    here, there = two
+    watcher, ann = await seats(site, ("bob", there), ("ann", here))
+    await watching(watcher, "ann", "online")
+    link, held = here.links[0], list[Note]()
+    note = link.note
+    monkeypatch.setattr(link, "note", held.append)
+    await ann.ask("presence.set", show="dnd", status="")
+    await ann.ask("presence.set", show="away", status="")
+    await eventually(lambda: len(held) == 2)
+    for each in reversed(held):
+        note(each)
+    await ann.ask("presence.set", show="chat", status="")
+    for each in held:
+        note(each)
+    await eventually(lambda: shows(watcher, "ann")[-1:] == ["chat"])
+    assert "dnd" not in shows(watcher, "ann")
+
+
+async def test_who_leaves_before_its_frame_has_its_turn_watches_nobody(site: Site, two: tuple[Node, Node]) -> None:
+    here, _ = two
+    (ann,) = await seats(site, ("ann", here))
+    ann.ask("presence.watch", members=["bob"])
+    ann.stand()
+    (cid,) = await seats(site, ("cid", here))
+    assert (await cid.ask("ping"))["type"] == "ok"
+    assert monitor.of(here).places() == []
+
+
+async def test_who_chooses_on_one_page_while_another_is_let_in_looks_so_on_both(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    _, phone = await seats(site, ("bob", here), ("ann", there))
+    read_states, stop = reception._states, Stop()
+
+    def slow(site_id: int, asked: list[reception.Wanted]) -> Any:
+        states = read_states(site_id, asked)
+        stop.wait()
+        return states
+
+    monkeypatch.setattr(reception, "_states", slow)
+    page = Desk(here, site, "ann")
+    coming = asyncio.create_task(page.sit())
+    await stop.reached()
+    await phone.ask("presence.set", show="dnd", status="")
+    version = await database.read(lambda: SiteVersion.objects.get(site=site).version)
+    await eventually(lambda: here.feeds[site.id].version == version)
+    stop.go()
+    await coming
+    assert one_board(here).find(site.id, "ann").choice.show == "dnd"
+
+
 # sessions
 
 
@@ -451,15 +695,13 @@ async def test_frames_are_answered_at_any_node_and_a_session_does_not_hear_its_o
 
 
 async def test_a_blocked_member_learns_nothing_of_the_blocker_at_whatever_node_its_session_asks(
-    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    site: Site, cluster: Cluster
 ) -> None:
     here, there, third = await cluster.grow(3)
     id, desk = await begin(site, here, "ann")
     (bob,) = await seats(site, ("bob", there))
     sent = await desk.ask("message.send", to={"member": "bob"}, body="Ahoy", key="1")
     await bob.ask("block.add", member="ann")
-    # In a process of its own the third node has neither of them, and so knows nothing of the block.
-    monkeypatch.setattr(blocks, "_known", {})
     desk.handler = await third.sessions.find(id)
     assert await sees(desk, "bob", "offline")
     desk.handler = await third.sessions.find(id)
@@ -612,6 +854,211 @@ async def test_a_session_on_its_way_to_another_node_still_answers_frames_where_i
     assert (await desk.ask("ping"))["type"] == "ok"
 
 
+async def test_what_is_watched_no_more_while_a_session_goes_from_node_to_node_is_not_told_there(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = await cluster.grow(3)
+    id, desk = await begin(site, nodes[0], "bob")
+    ann, cid = await seats(site, ("ann", nodes[0]), ("cid", nodes[0]))
+    await desk.ask("presence.watch", members=["ann", "cid"])
+    await nodes[0].sessions.settled()
+    put, stopped, go = nodes[1].sessions.records.put, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any, **how: Any) -> Any:
+        stopped.set()
+        await go.wait()
+        return await put(*args, **how)
+
+    # It has not written itself down yet: who is told of the wish is the old home.
+    monkeypatch.setattr(nodes[1].sessions.records, "put", slow)
+    stream = Reader()
+    attaching = asyncio.create_task(nodes[1].sessions.attach(id, stream, None))
+    await stopped.wait()
+    desk.handler = await nodes[2].sessions.find(id)
+    await desk.ask("presence.unwatch", members=["ann"])
+    await desk.ask("presence.idle", on=True)
+    await nodes[2].sessions.settled()
+    go.set()
+    handler, _ = await attaching
+    assert (handler.watching, handler.idle) == ({"cid"}, True)
+    await ann.ask("presence.set", show="away", status="")
+    await cid.ask("presence.set", show="away", status="")
+    await eventually(lambda: stream.frames)
+    assert [set(frame["members"]) for frame in stream.frames] == [{"cid"}]
+
+
+async def test_what_frames_at_other_nodes_wish_holds_whatever_becomes_of_the_notes(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "RENEW_S", 0.1)
+    nodes = await cluster.grow(3)
+    id, desk = await begin(site, nodes[0], "bob")
+    ann, cid, dan = await seats(site, *((sub, nodes[0]) for sub in ("ann", "cid", "dan")))
+    for node in nodes[1:]:
+        monkeypatch.setattr(node.links[0], "note_to", lambda *args: None)
+    stream = Reader()
+    handler, _ = await nodes[0].sessions.attach(id, stream, None)
+    # At once, so that each knows of the session what it was before the others.
+    asked = [await node.sessions.find(id) for node in nodes[1:]]
+    for desk.handler, subs in zip(asked, (["ann", "cid"], ["dan"]), strict=True):
+        await desk.ask("presence.watch", members=subs)
+    await eventually(lambda: handler.watching == {"ann", "cid", "dan"})
+    desk.handler = asked[0]
+    await desk.ask("presence.unwatch", members=["cid"])
+    await eventually(lambda: handler.watching == {"ann", "dan"})
+    for each in (ann, cid, dan):
+        await each.ask("presence.set", show="away", status="")
+    await eventually(lambda: {sub for frame in stream.frames for sub in frame["members"]} == {"ann", "dan"})
+
+
+async def test_what_changes_before_the_home_knows_that_it_is_watched_is_told(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    desk.handler = await there.sessions.find(id)
+    with monkeypatch.context() as lost:
+        lost.setattr(there.links[0], "note_to", lambda *args: None)
+        await eventually(lambda: sees(desk, "ann", "online"))
+        await there.sessions.settled()
+    await ann.ask("presence.set", show="away", status="")
+    assert [frame["members"]["ann"]["show"] for frame in (await read(here, id)).frames] == ["away"]
+    assert (await read(here, id)).frames == []
+
+
+async def test_a_read_at_a_node_that_just_lets_the_session_go_is_told_to_try_again(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, _ = await begin(site, here, "bob")
+    (ann,) = await seats(site, ("ann", here))
+    first, again, elsewhere = Reader(), Reader(), Reader()
+    await here.sessions.attach(id, first, None)
+    changes_since, stop = handler_module._changes_since, Stop()
+
+    def slow(*args: Any) -> Any:
+        if not stop.passed:
+            stop.passed = True
+            stop.wait()
+        return changes_since(*args)
+
+    monkeypatch.setattr(handler_module, "_changes_since", slow)
+    asking = asyncio.create_task(here.sessions.attach(id, again, None))
+    await stop.reached()
+    await there.sessions.attach(id, elsewhere, None)
+    stop.go()
+    with pytest.raises(Refusal) as refused:
+        await asking
+    assert refused.value.code == "unavailable"
+    await ann.ask("message.send", to={"member": "bob"}, body="one", key="1")
+    await eventually(lambda: elsewhere.said() == ["one"])
+    assert first.said() == again.said() == []
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_a_session_that_ended_stays_so_whatever_its_home_hears_of_it(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, reading: bool
+) -> None:
+    monkeypatch.setattr(sessions, "RENEW_S", 0.1)
+    here, there = two
+    id, desk = await begin(site, here, "bob")
+    stream = Reader()
+    handler = desk.handler
+    if reading:
+        handler, _ = await here.sessions.attach(id, stream, None)
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    await there.sessions.end(await there.sessions.find(id))
+    if reading:
+        await eventually(lambda: stream.over)
+    else:
+        here.sessions.keep(handler)
+        with pytest.raises(Refusal, match="no such session"):
+            await read(here, id)
+    assert handler.gone
+    for node in two:
+        with pytest.raises(Refusal, match="no such session"):
+            await node.sessions.find(id)
+        with pytest.raises(Refusal, match="no such session"):
+            await read(node, id)
+
+
+async def test_a_session_that_ended_stays_so_when_redis_begins_anew(
+    site: Site, cluster: Cluster, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = await cluster.grow(2)
+    if not isinstance(here.links[0].directory, RedisDirectory):
+        return
+    id, desk = await begin(site, here, "bob")
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    await there.sessions.end(await there.sessions.find(id))
+    redis.kill()
+    await asyncio.to_thread(redis.start)
+    await eventually(lambda: desk.handler.gone)
+    for node in (here, there):
+        with pytest.raises(Refusal, match="no such session"):
+            await eventually(lambda node=node: _still(node, id))
+
+
+async def test_a_session_whose_read_was_cut_off_before_it_began_ends_in_time(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    here, _ = two
+    id, desk = await begin(site, here, "bob")
+    settings.SESSION_SECONDS = 0.2
+    put, stopped = here.sessions.records.put, asyncio.Event()
+
+    async def slow(*args: Any, **how: Any) -> Any:
+        stopped.set()
+        return await put(*args, **how)
+
+    monkeypatch.setattr(here.sessions.records, "put", slow)
+    asking = asyncio.create_task(here.sessions.attach(id, Reader(), None))
+    await stopped.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    await eventually(lambda: desk.handler.gone)
+
+
+async def test_a_session_that_nobody_reads_any_more_at_its_old_home_does_not_end(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    id, _ = await begin(site, here, "bob")
+    monkeypatch.setattr(there.links[0], "note_to", lambda *args: None)
+    assert (await read(there, id)).frames == []
+    here.sessions._expire(id)
+    await here.sessions.settled()
+    assert here.sessions.here(id) is None
+    assert (await read(there, id)).frames == []
+    assert (await read(here, id)).frames == []
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_a_session_does_not_hear_its_own_messages_when_the_bus_loses_them(
+    site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, reading: bool
+) -> None:
+    here, there = two
+    id, desk = await begin(site, here, "ann")
+    (bob,) = await seats(site, ("bob", here))
+    stream = Reader()
+    if reading:
+        await here.sessions.attach(id, stream, None)
+    monkeypatch.setattr(there.links[0], "publish", lambda commit: None)
+    desk.handler = await there.sessions.find(id)
+    await desk.ask("message.send", to={"member": "bob"}, body="mine", key="1")
+    await there.sessions.settled()
+    if not reading:
+        # Before the node has found out what it missed.
+        stream = await read(here, id)
+    await eventually(lambda: bodies(bob) == ["mine"])
+    assert stream.said() == []
+    await bob.ask("message.send", to={"member": "ann"}, body="heard", key="1")
+    if not reading:
+        stream = await read(here, id)
+    await eventually(lambda: stream.said() == ["heard"])
+
+
 async def test_a_session_that_ended_is_over_at_every_node(site: Site, two: tuple[Node, Node]) -> None:
     here, there = two
     id, _ = await begin(site, here, "bob")
@@ -643,7 +1090,7 @@ async def test_a_node_with_many_sessions_asks_for_all_of_them_at_once_and_stays_
     for _ in range(100):
         for _, desk in begun:
             here.sessions.keep(desk.handler)
-    asked = await asyncio.gather(*(here.sessions._record(id) for _ in range(100) for id, _ in begun))
+    asked = await asyncio.gather(*(here.sessions.records.read(id) for _ in range(100) for id, _ in begun))
     await here.sessions.settled()
     assert len(asked) == 300
     assert lost == []

@@ -252,7 +252,7 @@ async def test_a_node_cut_off_from_one_server_is_gone_for_its_sites_alone_and_co
 
 def _gone(node: Node, desk: Desk) -> bool:
     board = next(part for part in node.parts.values() if hasattr(part, "board")).board
-    return board.entry(desk.handler.caller.id) is None
+    return board.find(desk.handler.caller.site_id, desk.handler.caller.sub) is None
 
 
 async def test_who_leaves_during_a_short_cut_does_not_stay_online_for_ever(

@@ -50,7 +50,7 @@ async def renamed(desk: Desk, name: str) -> None:
         return tokens.verify(info.key, tokens.mint(info, desk.sub, name))
 
     said = await database.read(claims)
-    await desk.node.journal.write(desk.site.pk, lambda tx: members.enroll(tx, desk.site.pk, said))
+    await desk.node.journal.write(desk.site.pk, lambda tx: members.enroll(tx, desk.site.pk, [said]))
 
 
 async def act(dice: random.Random, desks: list[Desk], rooms: list[str]) -> None:
@@ -88,11 +88,11 @@ def both_ways(site_id: int, sub: str) -> list[tuple[Any, Any]]:
     rows = list(Conversation.objects.filter(id__in=inside.values("conversation")).order_by("id"))
     keys = {row.id: row.key for row in rows}
     state = SiteVersion.objects.get(site=site_id)
-    counts = views.unread_counts(site_id, member.id)
+    counts = {keys[id]: count for id, count in views.unread_counts(site_id, member.id).items()}
     return [
         (shelves.conversations(site_id, member.id, rows), views.conversations(site_id, member.id, rows)),
-        (shelves.unread(site_id, member.id, state.epoch), {keys[id]: count for id, count in counts.items()}),
-        (shelves.blocks(site_id, member.id, state.epoch, state.blocks), read_blocks(site_id, [member.id])[member.id]),
+        (shelves.unread(site_id, [member.id], state.epoch), {member.id: counts}),
+        (shelves.blocks(site_id, [member.id], state.epoch, state.blocks), read_blocks(site_id, [member.id])),
         (members.profiles(site_id, SUBS), {m.sub: members.profile(m) for m in Member.objects.filter(site=site_id)}),
     ]
 

@@ -17,7 +17,8 @@ class Page:
     id, site_id, sub = 1, 7, "m1"
 
     def __init__(self, idle: bool = False) -> None:
-        self.caller = self
+        self.caller = self.present = self
+        self.handlers = (self,)
         self.idle = idle
 
 

@@ -16,7 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from avchat.tenants import directory as sites
 from avchat.tenants.models import Site
 from avchat.work import retention
-from im import conversations, database, hello, members, messages, protocol, replay, rosters, views
+from im import conversations, database, members, messages, protocol, reception, replay, rosters, views
 from im.caller import Caller
 from im.dispatch import routes
 from im.models import Block, Contact, Conversation, Hidden, Message, Reaction
@@ -132,7 +132,7 @@ QUERIES: dict[str, tuple[Callable[[Caller], Any], int]] = {
     ),
     "resume after nothing": (resumed(0), 12_000),
     "resume after a thousand changes": (resumed(1_000), 30_000),
-    "hello": (lambda c: hello._state(c, None, None), 80_000),
+    "hello": (lambda c: reception._states(c.site_id, [reception.Wanted(c, None, None)]), 80_000),
     "unread counts": (unread_of_the_busiest, 80_000),
     "unread counts of a page": (lambda c: views.unread_counts(c.site_id, c.id, range(2, 52)), 3_000),
     "conversations": (lambda c: conversations.listed(c, protocol.Conversations(limit=50)), 20_000),

@@ -68,6 +68,17 @@ def test_a_change_made_elsewhere_is_seen_when_the_memory_is_over(site: Site, mon
     assert _info(site).suspended
 
 
+def test_a_site_that_has_not_changed_stands_in_memory_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "LIFE_SECONDS", 0.0)
+    services.add_secret(account=None, site=site, label="")
+    seen = _info(site)
+    assert seen.secrets
+    assert seen.origins
+    assert _info(site) is seen
+    Site.objects.filter(pk=site.pk).update(name="Quay")
+    assert _info(site).name == "Quay"
+
+
 def test_what_was_read_before_a_change_does_not_outlive_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     load = directory._load
 
