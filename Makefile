@@ -41,6 +41,11 @@ test: .venv/test.stamp .venv/mysql.stamp static/node_modules/.stamp debian servi
 	@echo "What the database has a say in, once more on MariaDB ..."
 	@AVCHAT_TEST_DATABASE=mariadb AVCHAT_TEST_TRANSPORTS=ws $(BIN)/pytest -m database
 
+.PHONY: mariadb
+mariadb: .venv/test.stamp .venv/mysql.stamp debian services ## Run every test on MariaDB instead of SQLite (half an hour)
+	@# A cluster has MariaDB anyway.
+	@AVCHAT_TEST_DATABASE=mariadb $(BIN)/pytest -m "not faults" --ignore tests/cluster
+
 .PHONY: faults
 faults: .venv/test.stamp .venv/mysql.stamp services ## Kill, freeze and cut off what a cluster stands on, under load (ten minutes; the cut needs root)
 	@$(BIN)/pytest -m faults

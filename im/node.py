@@ -20,6 +20,7 @@ from django.conf import settings
 from im import database, hooks, notes, rosters
 from im.blocks import BlocksHere, Known
 from im.commit import Commit
+from im.ending import end
 from im.errors import CLOSE_RESTART, encode
 from im.events import Closing
 from im.feed import Feed
@@ -239,11 +240,8 @@ class Node:
         await asyncio.sleep(0)
         # How far the sessions were told: their next reads come to other nodes.
         await self.sessions.settled()
-        for task in list(self._tasks):
-            task.cancel()
+        await end([self._comparing, *self._tasks])
         await asyncio.gather(*(link.close() for link in self.links))
-        with suppress(asyncio.CancelledError):
-            await self._comparing
 
 
 def _versions(site_ids: list[int]) -> list[tuple[int, str, int]]:

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from im import hooks, notes
 from im.commit import Commit
+from im.ending import end
 from im.nodes import names
 from im.nodes.directory import Directory, Unreachable
 from im.notes import Note
@@ -320,18 +321,17 @@ class Link:
         if self.up and self._out:
             with suppress(*TROUBLE):
                 await asyncio.wait_for(self._deliver(), SETTLE_S)
-        self._ending = True
-        pending = set(self._tasks)
-        while pending:
-            # More than once: the layer may take a cancellation for a time-out, and wait on.
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=0.1)
-        # Timers of the node may still go off: there is nobody left to ask.
-        self.up, self.others = False, frozenset()
+        await self.stop()
         with suppress(*TROUBLE):
             await self.directory.leave()
         await self.directory.close()
+
+    async def stop(self) -> None:
+        """Ends its work without a word to anybody."""
+        self._ending = True
+        await end(self._tasks)
+        # Timers of the node may still go off: there is nobody left to ask.
+        self.up, self.others = False, frozenset()
 
 
 def channel(node: str) -> str:

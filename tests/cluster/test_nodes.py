@@ -1,6 +1,5 @@
 """Members who are on different nodes for certain, and sessions that any node answers."""
 
-import copy
 from typing import Any
 
 import pytest
@@ -15,12 +14,7 @@ from tests.support.wait import eventually
 def at_nodes(cluster: Cluster) -> list[Site]:
     """A site, whose members come to the first or to the second node, past nginx."""
     site = Site(cluster)
-    sites = []
-    for node in cluster.state["nodes"]:
-        installation, here = copy.copy(cluster), copy.copy(site)
-        installation.base, here.server, here._open = node["url"], installation, []
-        sites.append(here)
-    return sites
+    return [site.at(node["url"]) for node in cluster.state["nodes"]]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -39,7 +39,10 @@ print(json.dumps(list(rows.order_by("conversation_id", "seq").values_list("conve
 
 
 class Client:
-    """A member with one connection at a time. `seen`: per conversation, the body of each `seq` that it knows of."""
+    """A member with one connection at a time.
+
+    `seen`: per conversation, the body of each `seq` that it knows of; `closings`: the `closing` that it was told.
+    """
 
     def __init__(self, site: Site, sub: str, transport: str, *, repeats: int = 1) -> None:
         self.site = site
@@ -50,6 +53,7 @@ class Client:
         self.sent: set[str] = set()
         self.stored: dict[str, tuple[str, int]] = {}
         self.seen: dict[str, dict[int, str]] = {}
+        self.closings: list[Frame] = []
         self.problems: list[str] = []
         self.connections = 0
         self._last: Counter[str] = Counter()
@@ -161,6 +165,8 @@ class Client:
                 event = await connection.nth(number)
                 if event["type"] == "message":
                     self._received(event)
+                elif event["type"] == "closing":
+                    self.closings.append(event)
 
     def _received(self, event: Frame) -> None:
         room, seq = event["conversation"], event["seq"]

@@ -101,7 +101,7 @@ class Cluster(Installation):
         os.kill(pid, how)
         return pid
 
-    async def back(self, part: str, before: int, within: float = BACK_SECONDS) -> int:
+    async def back(self, part: str, before: int, within: float = START_SECONDS) -> int:
         """Waits until another process than `before` does the part's work; answers which."""
         await until(lambda: self.pids[part] != before, f"{part} is not back", within)
         return self.pids[part]

@@ -39,6 +39,8 @@ class MariaDB:
         self.password = secrets.token_hex(8)
         self.log = directory / "mariadb.log"
         self._options = options
+        # A server that starts deletes the temporary tables of all that share the directory for them with it.
+        self._environment = os.environ | {"TMPDIR": str(directory)}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,6 +80,7 @@ class MariaDB:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=self._environment,
                 preexec_fn=_die_with_parent,
             )
         self._await()
@@ -161,7 +164,8 @@ class MariaDB:
 
     def _run(self, program: str, *arguments: str) -> None:
         with self.log.open("ab") as log:
-            subprocess.run([program, *self._arguments(), *arguments], stdout=log, stderr=log, check=True)
+            command = [program, *self._arguments(), *arguments]
+            subprocess.run(command, stdout=log, stderr=log, env=self._environment, check=True)
 
     def _await(self) -> None:
         assert self._process is not None

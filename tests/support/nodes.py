@@ -14,6 +14,7 @@ from django.db import connections
 from avchat.tenants import services
 from avchat.tenants.models import Site
 from im import database
+from im.ending import end
 from im.node import Node
 from im.nodes import link
 from im.nodes import redis as in_redis
@@ -84,13 +85,8 @@ class Cluster:
     async def die(self, node: Node) -> None:
         """A node ends as in a crash: it tells nobody."""
         self.nodes.remove(node)
-        for each in node.links:
-            each._ending = True
-            for task in each._tasks:
-                task.cancel()
-        node._comparing.cancel()
-        for task in list(node._tasks):
-            task.cancel()
+        await asyncio.gather(*(each.stop() for each in node.links))
+        await end([node._comparing, *node._tasks])
         node.router._present.clear()
         await asyncio.to_thread(node.journal.stop)
         for each in node.links:

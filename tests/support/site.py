@@ -1,6 +1,7 @@
 """A community site of its own for each test, on a running server: its key, its secret, its members."""
 
 import contextlib
+import copy
 import itertools
 import json
 import os
@@ -35,6 +36,14 @@ class Site:
         self.leaving: list[Callable[[], Awaitable[None]]] = []
         self._fences = itertools.count(1)
         self._watchman: Connection | None = None
+
+    def at(self, base: str) -> "Site":
+        """The same site, whose members come to another address of the installation, such as one of its nodes."""
+        here = copy.copy(self)
+        here.server = copy.copy(self.server)
+        here.server.base = base
+        here._open, here.leaving, here._watchman = [], [], None
+        return here
 
     def claims(self, sub: str, /, **claims: Any) -> dict[str, Any]:
         """What a site's server signs for a member; `claims` adds or replaces, None leaves out."""

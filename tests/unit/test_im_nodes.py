@@ -4,6 +4,7 @@ import asyncio
 import random
 import threading
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -1135,3 +1136,21 @@ async def test_a_changed_site_is_forgotten_by_all_nodes_whoever_changes_it(
         settings.CHANNEL_LAYERS = {"default": {"CONFIG": {"hosts": [redis.url]}}}
         await asyncio.to_thread(announce.site_changed, site.key)
         await eventually(lambda: told == [site.key] * 3)
+
+
+async def test_a_task_that_loses_a_cancellation_ends_with_its_node_all_the_same(transactional_db: None) -> None:
+    ended: list[str] = []
+
+    async def lose_it() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    node = Node()
+    node.spawn(lose_it())
+    await eventually(lambda: node.links[0].up)
+    await node.close()
+    assert ended == ["ended"]

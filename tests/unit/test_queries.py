@@ -1,4 +1,4 @@
-"""Every query that members cause is answered from an index, however large the site is.
+"""Every query that members cause, or what clears up behind them, is answered from an index, however large the site is.
 
 On MariaDB with a million members, participants and messages, and the rows that it reads are counted; on SQLite, whose
 planner goes by the schema alone, with few.
@@ -14,6 +14,8 @@ from django.db import connection, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
 from avchat.tenants import directory as sites
+from avchat.tenants.models import Site
+from avchat.work import retention
 from im import conversations, database, members, messages, protocol, reception, replay, rosters, views
 from im.caller import Caller
 from im.dispatch import routes
@@ -177,6 +179,22 @@ def test_what_members_ask_is_looked_up_in_indexes(caller: Caller, name: str) -> 
     assert plans.statements
     assert plans.scans == []
     assert plans.rows <= most
+
+
+def test_what_is_beyond_its_time_is_found_and_deleted_by_indexes(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = 100
+    monkeypatch.setattr(retention, "cutoff", lambda days: old)
+    Site.objects.update(retention_days=30)
+    with explained() as plans:
+        assert list(retention.sites()) == [caller.site_id]
+        assert retention.preview(caller.site_id, 30) == old - 1
+        assert retention.trim(caller.site_id)
+    assert not Message.objects.filter(time__lt=old).exists()
+    assert any("im_message" in statement for statement in plans.statements)
+    assert plans.scans == []
+    assert plans.rows <= 5_000
 
 
 def test_what_a_page_asks_does_not_grow_with_its_conversations(caller: Caller) -> None:

@@ -1,8 +1,6 @@
 """Retention: what is older than a site keeps it is gone, and nobody finds a hole."""
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from avchat.tenants import directory, services
 from avchat.tenants.models import Site
@@ -196,29 +194,6 @@ def test_a_very_long_turn_ends_so_that_others_get_theirs(
     monkeypatch.setattr(retention, "TURN_S", -1)
     assert not retention.trim(site.pk)
     assert Message.objects.count() == 9
-
-
-def test_no_query_reads_the_whole_table_of_messages(site: Site, talk: Talk) -> None:
-    key, *_ = conversation_of(talk, 3)
-    age(key, 2, days=31)
-    services.set_retention(account=None, site=site, days=30)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        list(retention.sites())
-        retention.preview(site.pk, 30)
-        retention.trim(site.pk)
-    plans = [plan for query in queries if "im_message" in query["sql"] for plan in explained(query["sql"])]
-    assert plans
-    assert [plan for plan in plans if "SCAN im_message" in plan] == []
-
-
-def explained(sql: str) -> list[str]:
-    if not sql.startswith(("SELECT", "DELETE", "UPDATE")):
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"))
-        return [row[-1] for row in cursor.fetchall()]
 
 
 def test_a_deletion_moves_the_conversations_version_and_nothing_else_of_it(site: Site, talk: Talk) -> None:

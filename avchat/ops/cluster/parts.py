@@ -104,7 +104,7 @@ class Layout:
         names = ["mariadb", "redis", "broker", "memcached", *self.node_names]
         self.addresses = dict(zip(names, free_addresses(len(names)), strict=True))
         self.addresses["nginx"] = f"{HOST}:{self.port}"
-        for name in ("log", "mariadb", "broker", "nginx"):
+        for name in ("log", "mariadb", "temporary", "broker", "nginx"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
 
     @property
@@ -151,10 +151,13 @@ def stores(layout: Layout) -> list[Part]:
 def mariadb(layout: Layout) -> Part:
     """The database server, with a database and an account of its own. Its files are made where there are none."""
     data = layout.directory / "mariadb"
+    # A server that starts deletes temporary tables in its directory for them, whosever they are: another server that
+    # is using one crashes.
+    own = {"TMPDIR": str(layout.directory / "temporary")}
     if not (data / "mysql").exists():
         install = [tool("mariadb-install-db"), "--no-defaults", f"--datadir={data}", *_as_root("--user=root")]
         install += ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
-        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, env=os.environ | own)
     # Run at each start, before anybody is let in.
     init = layout.directory / "mariadb.sql"
     init.touch(mode=0o600)
@@ -168,7 +171,8 @@ def mariadb(layout: Layout) -> Part:
     # The socket's path is taken from the data directory: a path from the root may be longer than sockets' may be.
     command += [f"--bind-address={host}", f"--port={port}", "--socket=mariadb.sock", f"--init-file={init}"]
     command += [f"--pid-file={data / 'mariadb.pid'}", "--skip-name-resolve", *_as_root("--user=root")]
-    return layout.part("mariadb", layout.addresses["mariadb"], command, replies(b"", b"mysql_native_password"))
+    greets = replies(b"", b"mysql_native_password")
+    return layout.part("mariadb", layout.addresses["mariadb"], command, greets, **own)
 
 
 def redis(layout: Layout, name: str, options: Sequence[str]) -> Part:
