@@ -13,7 +13,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from avchat.ops.load.figures import Figures
@@ -60,7 +60,7 @@ class Fleet:
             self._handlers[name] = signal.signal(name, self._interrupt)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         for name, handler in self._handlers.items():
             signal.signal(name, handler)
         for pid in self._pids.values():

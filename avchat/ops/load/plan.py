@@ -15,6 +15,7 @@ from avchat.ops.load.transports import LANES
 SPARE = LANES + 100
 """Descriptors of a process that are not its members'."""
 PREFIX = "load"
+MAX_PROCESSES = 256
 SOURCES = [f"127.0.0.{last}" for last in range(2, 252)]
 TOKEN_S = 24 * 3600 - 60
 
@@ -25,10 +26,17 @@ class Impossible(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run of `members` members. `run` is a word that no other run has."""
+    """A run of `members` members. Rates are in things a second of all processes together.
 
-    host: str
-    port: int
+    Args:
+        name: of the host, as requests name it; `address` is where it is.
+        group: members of a conversation.
+        size: bytes of a message, at least.
+        run: a word that no other run has.
+    """
+
+    name: str
+    address: tuple[str, int]
     site: str
     secret: str = field(repr=False)
     members: int
@@ -46,7 +54,12 @@ class Plan:
     @property
     def local(self) -> bool:
         """Whether the server is on this machine, so that its many addresses may be used."""
-        return self.host.startswith("127.")
+        return self.address[0].startswith("127.")
+
+    @property
+    def talks(self) -> bool:
+        """Whether members say anything."""
+        return self.rate > 0 or self.presence_rate > 0
 
     def share(self, process: int) -> range:
         """The members of a process, by their numbers; a conversation is of one process."""
@@ -76,7 +89,7 @@ def processes_for(members: int, asked: int | None) -> int:
         Impossible: more than were asked for.
     """
     least = math.ceil(members / capacity())
-    if asked is not None and asked < least:
+    if least > (MAX_PROCESSES if asked is None else asked):
         raise Impossible(f"{members} members take {least} processes: each may open {capacity() + SPARE} files.")
-    return asked or least
-
+    # A process without members would be of no use.
+    return min(asked or least, members)

@@ -11,12 +11,12 @@ import time
 import msgspec
 
 from avchat.ops.load.member import Crowd, Member, Told
+from avchat.ops.load.pace import Pace
+from avchat.ops.load.presence import PresenceTalk
 from avchat.ops.load.record import Record
 
 OPENINGS = 32
 """Conversations that a process begins at once."""
-BURST_S = 0.5
-"""What was due longer ago than this, in seconds, is not sent all at once."""
 MAX_WAITING_S = 20.0
 """Nothing more is sent while so many seconds' worth of messages wait for their answers."""
 UNAVAILABLE_MS = 1000
@@ -48,33 +48,46 @@ class Talk:
         size: bytes of a body, at least.
     """
 
-    def __init__(self, crowd: Crowd, members: list[Member], *, run: str, rate: float, group: int, size: int) -> None:
+    def __init__(
+        self,
+        crowd: Crowd,
+        members: list[Member],
+        *,
+        run: str,
+        rate: float,
+        presence_rate: float,
+        group: int,
+        size: int,
+    ) -> None:
         self._crowd = crowd
-        self._loop = crowd.loop
         self._counts = crowd.counts
         self._run = run
         self._rate = rate
         self._size = size
         groups = [members[at : at + group] for at in range(0, len(members), group)]
-        self._conversations = [Conversation(at, each) for at, each in enumerate(groups) if len(each) > 1]
+        # Who is left over at the end has nobody to talk to.
+        groups = [each for each in groups if len(each) > 1]
+        self._conversations = [Conversation(at, each) for at, each in enumerate(groups)]
+        self._pace = Pace(crowd.loop, rate if groups else 0.0, self._say_something)
+        self._presence = PresenceTalk(crowd, groups, run=run, rate=presence_rate)
         # By the id of what was asked: which conversation it is about, and when it was due (0: not timed).
         self._asked: dict[str, tuple[Conversation, float]] = {}
         self._repeated: set[str] = set()
         self._sent = 0
-        self._unopened = list(reversed(self._conversations))
-        self._begun = 0.0
-        self._due = 0
-        self.opening = 0
-        self.talking = False
+        self._unopened = list(reversed(self._conversations)) if rate else []
+        self._opening = 0
+        self._open: list[Conversation] = []
         self.faults: list[str] = []
 
     # what is said
 
     def open(self) -> None:
         """Begins the conversations, each with a message that is not measured."""
-        while self._unopened and self.opening < OPENINGS:
+        while self._unopened and self._opening < OPENINGS:
             conversation = self._unopened.pop()
-            self.opening += 1
+            if any(member.never for member in conversation.members):
+                continue
+            self._opening += 1
             if len(conversation.members) == 2:
                 self._say(conversation, conversation.members[0], 0.0)
             else:
@@ -82,30 +95,33 @@ class Talk:
 
     @property
     def opened(self) -> bool:
-        """Whether all of them have begun."""
-        return not self._unopened and not self.opening
+        """Whether all of them have begun, and everybody watches whom it watches."""
+        return not self._unopened and not self._opening and not self._presence.asked
 
     def begin(self) -> None:
         """Has members talk from now on."""
-        self.talking = bool(self._conversations) and self._rate > 0
-        self._begun = time.monotonic()
-        self._due = 0
-        if self.talking:
-            self._go_on()
+        self._pace.begin()
+        self._presence.begin()
 
     def end(self) -> None:
         """Has them listen."""
-        self.talking = False
+        self._pace.end()
+        self._presence.end()
 
     @property
     def waiting(self) -> int:
-        """How many messages are not answered yet, or not heard by all."""
-        return len(self._asked) + self.lost()
+        """How much is not answered yet, or not heard by all."""
+        return self.unanswered + self.lost() + self._presence.lost()
 
     @property
     def unanswered(self) -> int:
         """How many frames were not answered yet."""
-        return len(self._asked)
+        return len(self._asked) + self._presence.asked
+
+    @property
+    def presence_lost(self) -> int:
+        """How many watchers have not seen the last change, over all whom they watch."""
+        return self._presence.lost()
 
     def lost(self) -> int:
         """How many messages were not told to a member who is to be told."""
@@ -116,21 +132,15 @@ class Talk:
                 total += sum(record.lost(each.last) if record else each.last - each.first + 1 for record in known)
         return total
 
-    def _go_on(self) -> None:
-        if not self.talking:
-            return
-        now = time.monotonic()
-        due = int((now - self._begun) * self._rate) + 1
+    def _say_something(self, due: float) -> None:
         if len(self._asked) > self._rate * MAX_WAITING_S:
-            # The server takes no more: what would have been due is left out, and counted.
-            self._counts["held_back"] += due - self._due
-            self._due = due
-        until = min(due, self._due + int(self._rate * BURST_S) + 1)
-        while self._due < until:
-            conversation = random.choice(self._conversations)
-            self._say(conversation, random.choice(conversation.members), self._begun + self._due / self._rate)
-            self._due += 1
-        self._loop.later(max(0.0, self._begun + self._due / self._rate - time.monotonic()), self._go_on)
+            # The server takes no more: what is due is left out, and counted.
+            self._counts["held_back"] += 1
+            return
+        if not self._open:
+            return
+        conversation = random.choice(self._open)
+        self._say(conversation, random.choice(conversation.members), due)
 
     def _say(self, conversation: Conversation, member: Member, due: float) -> None:
         self._sent += 1
@@ -159,13 +169,17 @@ class Talk:
 
     def came(self, member: Member) -> None:
         """A member is connected."""
+        self._presence.came(member)
 
     def heard(self, member: Member, told: Told) -> None:
         """Takes an event or an answer."""
         if told.type == "message":
             self._message(member, told)
         elif told.type == "ok":
-            self._answered(member, told)
+            if not self._presence.answered(member, told):
+                self._answered(member, told)
+        elif told.type == "presence":
+            self._presence.heard(member, told)
         elif told.type == "error":
             self._refused(member, told)
 
@@ -207,9 +221,8 @@ class Talk:
         if not conversation.first:
             conversation.key = told.conversation
             conversation.first = told.seq
-            self.opening -= 1
-            self.open()
-            self._crowd.moved()
+            self._open.append(conversation)
+            self._next()
         record = conversation.records.get(member.number)
         if record is None:
             record = conversation.records[member.number] = Record(conversation.first)
@@ -229,8 +242,16 @@ class Talk:
         else:
             # It is not taken, and not waited for any more.
             member.answered(told.id)
-            self._asked.pop(told.id)
+            conversation, _ = self._asked.pop(told.id)
             self._counts["not_taken"] += 1
+            if not conversation.first:
+                self._next()
+
+    def _next(self) -> None:
+        """A conversation has begun, or never will."""
+        self._opening -= 1
+        self.open()
+        self._crowd.moved()
 
     def _note(self, fault: str | None, member: Member, told: Told) -> None:
         if fault is not None:

@@ -48,12 +48,12 @@ class Client(Protocol):
 
 
 class Network:
-    """A process's way out: its loop, the server's address, and its own addresses in turn."""
+    """A process's way out: its loop, the server's address and name, and its own addresses in turn."""
 
-    def __init__(self, loop: Loop, address: tuple[str, int], sources: list[str]) -> None:
+    def __init__(self, loop: Loop, address: tuple[str, int], name: str, sources: list[str]) -> None:
         self.loop = loop
         self.address = address
-        self.host = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+        self.host = f"[{name}]:{address[1]}" if ":" in name else f"{name}:{address[1]}"
         self.lanes = Lanes(self)
         self.pings = 0
         self._sources = deque(sources)
@@ -127,7 +127,8 @@ class WebSocket:
             hello, self._hello = self._hello, None
             self.send(hello)
         at = 0
-        for opcode, payload, at in wire.frames(data):
+        for opcode, payload, stop in wire.frames(data):
+            at = stop
             if opcode == wire.TEXT:
                 self._client.heard(payload)
             elif opcode == wire.PING:

@@ -33,7 +33,7 @@ class Worker:
         self._figures = Figures()
         at = process % len(SOURCES)
         sources = SOURCES[at:] + SOURCES[:at] if plan.local else []
-        self._network = Network(self._loop, (plan.host, plan.port), sources)
+        self._network = Network(self._loop, plan.address, plan.name, sources)
         self._crowd = Crowd(self._network, plan.transport, plan.hello, self._figures)
         self._crowd.moved = self._moved
         numbers = plan.share(process)
@@ -41,9 +41,9 @@ class Worker:
         share = len(numbers) / plan.members
         self._talk = Talk(
             self._crowd, self._members, run=f"{plan.run}.{process:x}",
-            rate=plan.rate * share, group=plan.group, size=plan.size,
+            rate=plan.rate * share, presence_rate=plan.presence_rate * share, group=plan.group, size=plan.size,
         )  # fmt: skip
-        if plan.rate:
+        if plan.talks:
             self._crowd.talker = self._talk
         self._come_rate = plan.come_rate * share
         self._at_once = plan.at_once
@@ -117,6 +117,7 @@ class Worker:
         counts = self._figures.counts
         counts["pings"] = self._network.pings
         counts["lost"] = self._talk.lost()
+        counts["presence_lost"] = self._talk.presence_lost
         counts["unanswered"] = self._talk.unanswered
         whole = {"figures": self._figures.tell(), "faults": self._talk.faults, "here": self._crowd.here}
         self._crowd.ending = True
