@@ -151,7 +151,7 @@ class WebSocket:
 class Session:
     """An HTTP session; how its events are read is what the kinds of it differ in."""
 
-    __slots__ = ("_answers", "_client", "_fd", "_fresh", "_network", "_path", "_rest", "_timer")
+    __slots__ = ("_answers", "_client", "_fd", "_fresh", "_network", "_opened", "_path", "_rest", "_timer")
     accept = "application/json"
 
     def __init__(self, network: Network, client: Client) -> None:
@@ -159,6 +159,8 @@ class Session:
         self._client = client
         self._fd = -1
         self._path = ""
+        # Beginnings and ends so far, so that late answers are told apart.
+        self._opened = 0
         # Whether nothing can have been lost on the way since the last answer.
         self._fresh = True
         self._rest = b""
@@ -168,11 +170,12 @@ class Session:
     def open(self, hello: bytes) -> None:
         """Begins a session by a hello."""
         self._path = ""
-        self._network.lanes.ask("POST", "/im/v1/sessions", hello, self._begun)
+        self._opened += 1
+        self._network.lanes.ask("POST", "/im/v1/sessions", hello, partial(self._begun, self._opened))
 
     def send(self, frame: bytes) -> None:
         """Posts a frame."""
-        answered = partial(self._posted, frame)
+        answered = partial(self._posted, frame, self._path)
         self._network.lanes.ask("POST", f"{self._path}/frames", b"[" + frame + b"]", answered)
 
     def close(self) -> None:
@@ -184,13 +187,17 @@ class Session:
     def cut(self) -> None:
         """Leaves without a word."""
         self._path = ""
+        self._opened += 1
         if self._timer is not None:
             self._timer.cancel()
         if self._fd >= 0:
             self._network.loop.drop(self._fd)
             self._fd = -1
 
-    def _begun(self, status: int, body: bytes) -> None:
+    def _begun(self, opened: int, status: int, body: bytes) -> None:
+        if opened != self._opened:
+            # It was not waited for any more.
+            return
         if not status:
             self._client.gone(1006)
             return
@@ -205,7 +212,10 @@ class Session:
         if self._path:
             self._listen()
 
-    def _posted(self, frame: bytes, status: int, body: bytes) -> None:
+    def _posted(self, frame: bytes, path: str, status: int, body: bytes) -> None:
+        if path != self._path:
+            # The session is over; what was not answered is sent in the next one.
+            return
         if status == 200:
             for each in _array.decode(body):
                 self._client.heard(bytes(each))

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from avchat.ops.load import options as shared
+from avchat.ops.load.bounds import MAX_SECONDS, number
 from avchat.ops.load.command import LoadCommand
 
 
@@ -15,9 +16,7 @@ class Command(LoadCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Who comes, where to and how; and for how long."""
         shared.add(parser)
-        parser.add_argument(
-            "--seconds", type=shared.number(0, shared.MAX_SECONDS), help="how long they stay (default: until Ctrl-C)"
-        )
+        parser.add_argument("--seconds", type=number(0, MAX_SECONDS), help="how long they stay (default: until Ctrl-C)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs it."""

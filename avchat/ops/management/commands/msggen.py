@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from avchat.ops.load import options as shared
+from avchat.ops.load.bounds import MAX_BODY, MAX_GROUP, MAX_RATE, MAX_SECONDS, MIN_BODY, number, whole
 from avchat.ops.load.command import LoadCommand
 
 
@@ -16,19 +17,17 @@ class Command(LoadCommand):
         """Who comes, where to and how; what they say; and for how long."""
         shared.add(parser)
         parser.add_argument(
-            "--rate", type=shared.number(0, shared.MAX_RATE), default=100.0, help="messages a second, of all together"
+            "--rate", type=number(0, MAX_RATE), default=100.0, help="messages a second, of all together"
         )
         parser.add_argument(
-            "--group", type=shared.whole(2, shared.MAX_GROUP), default=2, metavar="N", help="members of a conversation"
+            "--group", type=whole(2, MAX_GROUP), default=2, metavar="N", help="members of a conversation"
         )
+        parser.add_argument("--size", type=whole(MIN_BODY, MAX_BODY), default=100, help="characters of a message")
         parser.add_argument(
-            "--size", type=shared.whole(shared.MIN_BODY, shared.MAX_BODY), default=100, help="characters of a message"
-        )
-        parser.add_argument(
-            "--presence", type=shared.number(0, shared.MAX_RATE), default=0.0, metavar="RATE",
+            "--presence", type=number(0, MAX_RATE), default=0.0, metavar="RATE",
             help="changes of presence a second, of all together; the others of a conversation watch",
         )  # fmt: skip
-        parser.add_argument("--seconds", type=shared.number(0, shared.MAX_SECONDS), default=30.0, help="for how long")
+        parser.add_argument("--seconds", type=number(0, MAX_SECONDS), default=30.0, help="for how long")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs it."""
