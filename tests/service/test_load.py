@@ -97,7 +97,7 @@ def test_members_talk_over_each_transport_and_everything_arrives(
 def test_members_who_talk_come_back_after_a_restart_and_nothing_is_lost(
     own_server: Server, start: Callable[..., Tool], way: str
 ) -> None:
-    tool = start(own_server, "msggen", f"--transport={way}", "--members=20", "--rate=20", "--seconds=12")
+    tool = start(own_server, "msggen", f"--transport={way}", "--members=20", "--rate=20", "--seconds=8")
     tool.until(lambda said: ", 1" in said and "delivered" in said)
     own_server.restart()
     report = tool.report()

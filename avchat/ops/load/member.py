@@ -23,6 +23,8 @@ REPEAT_S = (0.2, 1.0)
 """After how long a frame is sent again of which nobody knows what became of it, in seconds."""
 TRIES = 40
 """How often a member tries to come in, in a row."""
+MAX_FAULTS = 20
+"""Faults of a process that are told in words."""
 FINAL = (4400, 4401, 4403, 4413, 400, 401, 403)
 """Codes and statuses after which it is of no use to come again."""
 
@@ -85,6 +87,13 @@ class Crowd:
         self.coming = 0
         self.moved: Callable[[], None] = lambda: None
         """Called when a member has come, or never will."""
+        self.faults: list[str] = []
+
+    def fault(self, kind: str, member: "Member", what: str) -> None:
+        """Something was amiss with what a member was told."""
+        self.counts[kind] += 1
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(f"{kind}: {member.sub}, {what}")
 
 
 class Member:

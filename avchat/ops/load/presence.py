@@ -88,7 +88,7 @@ class PresenceTalk:
             _, text, due = entry.status.split(" ")
             change, before = int(text), self._seen.get((member.number, sub), 0)
             if change < before:
-                self._crowd.counts["presence_disordered"] += 1
+                self._crowd.fault("presence_disordered", member, f"{sub}, change {change} after {before}")
             elif change > before:
                 self._seen[member.number, sub] = change
                 if timed:

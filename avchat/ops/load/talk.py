@@ -20,8 +20,6 @@ OPENINGS = 32
 MAX_WAITING_S = 20.0
 """Nothing more is sent while so many seconds' worth of messages wait for their answers."""
 UNAVAILABLE_MS = 1000
-MAX_FAULTS = 20
-"""Faults that are told in words."""
 
 _quote = msgspec.json.encode
 
@@ -77,7 +75,6 @@ class Talk:
         self._unopened = list(reversed(self._conversations)) if rate else []
         self._opening = 0
         self._open: list[Conversation] = []
-        self.faults: list[str] = []
 
     # what is said
 
@@ -255,6 +252,4 @@ class Talk:
 
     def _note(self, fault: str | None, member: Member, told: Told) -> None:
         if fault is not None:
-            self._counts[fault] += 1
-            if len(self.faults) < MAX_FAULTS:
-                self.faults.append(f"{fault}: {member.sub}, {told.conversation}, seq {told.seq}")
+            self._crowd.fault(fault, member, f"{told.conversation}, seq {told.seq}")

@@ -24,6 +24,8 @@ ANSWER_S = 30.0
 AGAIN_S = (0.05, 0.3)
 """What lies between a stream's end and the next one, in seconds."""
 POLL_S = 25
+MAX_POST = 50
+"""Frames that are posted at once."""
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -151,7 +153,9 @@ class WebSocket:
 class Session:
     """An HTTP session; how its events are read is what the kinds of it differ in."""
 
-    __slots__ = ("_answers", "_client", "_fd", "_fresh", "_network", "_opened", "_path", "_rest", "_timer")
+    __slots__ = (
+        "_answers", "_client", "_fd", "_fresh", "_network", "_opened", "_path", "_rest", "_timer", "_unposted",
+    )  # fmt: skip
     accept = "application/json"
 
     def __init__(self, network: Network, client: Client) -> None:
@@ -166,6 +170,8 @@ class Session:
         self._rest = b""
         self._answers: wire.Answers | None = None
         self._timer: Timer | None = None
+        # What waits for the post that is under way; None where none is.
+        self._unposted: list[bytes] | None = None
 
     def open(self, hello: bytes) -> None:
         """Begins a session by a hello."""
@@ -174,9 +180,12 @@ class Session:
         self._network.lanes.ask("POST", "/im/v1/sessions", hello, partial(self._begun, self._opened))
 
     def send(self, frame: bytes) -> None:
-        """Posts a frame."""
-        answered = partial(self._posted, frame, self._path)
-        self._network.lanes.ask("POST", f"{self._path}/frames", b"[" + frame + b"]", answered)
+        """Posts a frame, after what is being posted: requests that are under way at once have no order."""
+        if self._unposted is None:
+            self._unposted = []
+            self._post([frame])
+        else:
+            self._unposted.append(frame)
 
     def close(self) -> None:
         """Ends the session."""
@@ -187,6 +196,7 @@ class Session:
     def cut(self) -> None:
         """Leaves without a word."""
         self._path = ""
+        self._unposted = None
         self._opened += 1
         if self._timer is not None:
             self._timer.cancel()
@@ -212,17 +222,30 @@ class Session:
         if self._path:
             self._listen()
 
-    def _posted(self, frame: bytes, path: str, status: int, body: bytes) -> None:
+    def _post(self, frames: list[bytes]) -> None:
+        posted = partial(self._posted, frames, self._path)
+        self._network.lanes.ask("POST", f"{self._path}/frames", b"[" + b",".join(frames) + b"]", posted)
+
+    def _posted(self, frames: list[bytes], path: str, status: int, body: bytes) -> None:
         if path != self._path:
             # The session is over; what was not answered is sent in the next one.
+            return
+        if status == 404:
+            self._end(status)
             return
         if status == 200:
             for each in _array.decode(body):
                 self._client.heard(bytes(each))
-        elif status == 404:
-            self._end(status)
         else:
-            self._client.unanswered(frame)
+            for frame in frames:
+                self._client.unanswered(frame)
+        # What was heard may have been reason to leave.
+        if path != self._path:
+            return
+        waiting = self._unposted
+        self._unposted = waiting[MAX_POST:] if waiting else None
+        if waiting:
+            self._post(waiting[:MAX_POST])
 
     def _end(self, status: int) -> None:
         """The server does not know the session any more."""

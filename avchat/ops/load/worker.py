@@ -119,7 +119,7 @@ class Worker:
         counts["lost"] = self._talk.lost()
         counts["presence_lost"] = self._talk.presence_lost
         counts["unanswered"] = self._talk.unanswered
-        whole = {"figures": self._figures.tell(), "faults": self._talk.faults, "here": self._crowd.here}
+        whole = {"figures": self._figures.tell(), "faults": self._crowd.faults, "here": self._crowd.here}
         self._crowd.ending = True
         for member in self._members:
             member.leave()
