@@ -166,12 +166,6 @@ class Member:
         self.here = False
         self._link.close()
 
-    def cut(self) -> None:
-        """Loses its connection, as far as the server sees; comes back at once."""
-        if self.here:
-            self._link.cut()
-            self.gone(1006)
-
     def _repeat(self, id: str) -> None:
         frame = self.pending.get(id) if self.pending else None
         if frame is not None and self.here:

@@ -59,11 +59,6 @@ class Loop:
         self._unsent: dict[int, bytearray] = {}
         self._timers: list[Timer] = []
 
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._owners)
-
     def dial(self, owner: Owner, address: tuple[str, int], source: str | None) -> int:
         """Begins a connection; it may be written to at once. Answers its descriptor.
 

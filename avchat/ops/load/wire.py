@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import httptools
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 MASK = bytes(4)
 """A mask of zeros is a mask: the server takes it off as any other, and the client is spared putting it on."""
 
