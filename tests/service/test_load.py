@@ -109,6 +109,18 @@ def test_members_who_talk_come_back_after_a_restart_and_nothing_is_lost(
     assert report["back_max_ms"] > 0
 
 
+def test_members_who_are_thrown_out_by_a_crash_are_all_back(own_server: Server, start: Callable[..., Tool]) -> None:
+    tool = start(own_server, "flood", "--members=60", "--processes=2")
+    tool.until(lambda said: "hold: 60 of 60 members here" in said)
+    own_server.kill()
+    own_server.start()
+    tool.until(lambda said: said.splitlines()[-1].startswith("hold: 60 of 60 members here, 60 returned"))
+    tool.process.send_signal(signal.SIGINT)
+    report = tool.report(130)
+    assert report["returned"] == report["resumed"] == report["here"] == 60
+    assert report["others"]["ended: 1006"] >= 60
+
+
 def test_flood_brings_members_in_at_a_rate_and_ctrl_c_tells_the_figures_so_far(
     server: Server, start: Callable[..., Tool]
 ) -> None:

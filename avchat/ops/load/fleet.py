@@ -23,6 +23,8 @@ from avchat.ops.load.worker import LEAVE_S, Worker
 END_S = 15.0
 """How long processes get to tell their figures in the end, in seconds."""
 PROGRESS_S = 1.0
+PROGRESS = ("refused", "returned", "opened", "sent", "delivered", "doubled", "disordered")
+"""What is told of while it goes on."""
 
 
 class Interrupted(Exception):
@@ -155,7 +157,7 @@ class Fleet:
     def _progress(self, phase: str) -> str:
         counts = self.counts
         line = f"{phase}: {counts['here']} of {self.plan.members} members here"
-        for name in ("refused", "returned", "sent", "delivered", "doubled", "disordered"):
+        for name in PROGRESS:
             if counts[name]:
                 line += f", {counts[name]} {name}"
         return line

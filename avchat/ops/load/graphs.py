@@ -34,6 +34,6 @@ def draw(samples: Sequence[dict[str, Any]], path: Path) -> None:
         axes.set_title(title, loc="left")
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
     axes.set_xlabel("seconds")
     figure.savefig(path, format="png", dpi=100)

@@ -107,7 +107,7 @@ def _report(plan: Plan, fleet: Fleet, coming: _Span, on: _Span) -> dict[str, Any
     report: dict[str, Any] = {
         "members": plan.members,
         "transport": plan.transport,
-        "processes": plan.processes,
+        "client_processes": plan.processes,
         "came": counts["came"],
         "refused": counts["refused"],
         "here": fleet.here,

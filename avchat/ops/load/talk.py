@@ -219,6 +219,7 @@ class Talk:
             conversation.key = told.conversation
             conversation.first = told.seq
             self._open.append(conversation)
+            self._counts["opened"] += 1
             self._next()
         record = conversation.records.get(member.number)
         if record is None:
