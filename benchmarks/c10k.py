@@ -59,6 +59,7 @@ def serving(stack: ExitStack, directory: Path, processes: int) -> Serving:
 def talk(server: Serving, options: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """Has members connect and talk; msggen's report and its status."""
     site = json.loads(server.command("create_site", "Crowd", "--json"))
+    server.dismiss()
     server.start()
     asked = {name: getattr(options, name) for name in ("members", "rate", "seconds", "come", "transport", "group")}
     asked |= {"to": f"127.0.0.1:{server.port}", "site": site["key"], "pid": server.pid}

@@ -22,6 +22,10 @@ presence; changes that were told after a later one."""
 RETURNS = ("returned", "resumed", "not_resumed", "repeated", "closing")
 
 
+SETTLE_S = 5.0
+"""How long what is under way gets to arrive when a run is cut short, in seconds."""
+
+
 @dataclass(slots=True)
 class _Span:
     """What was measured from here to there."""
@@ -42,28 +46,31 @@ def run(plan: Plan, *, seconds: float | None, pids: Sequence[int], say: Callable
         Broken: one of the run's own processes has ended.
     """
     before = _usage(pids)
-    idle = after = Usage()
+    idle: Usage | None = None
     coming, on = _Span(), _Span()
     interrupted = False
     with Fleet(plan, say) as fleet:
         try:
             with _measured(pids, coming):
                 fleet.do("come")
-            idle = after = _usage(pids)
+            idle = _usage(pids)
             if plan.talks:
                 fleet.do("open")
             with _measured(pids, on):
                 fleet.do("talk" if plan.talks else "hold", seconds=seconds)
             if plan.talks:
                 fleet.do("settle")
-            after = _usage(pids)
         except Interrupted:
             interrupted = True
+            if plan.talks:
+                # What is just on its way is not lost.
+                fleet.do("settle", seconds=SETTLE_S)
+        after = _usage(pids)
         fleet.end()
     report = _report(plan, fleet, coming, on)
     here = fleet.figures.counts["came"]
-    if pids and here and idle.processes:
-        report |= _memory(before, idle, after, here)
+    if pids and here:
+        report |= _memory(before, idle or after, after, here)
         report["cpu_percent"] = _percent(on.server_s, on.seconds)
     return report | {"interrupted": interrupted}
 
