@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8000
 NODES ?= 2
+MEMBERS ?= 20000
 PYTHON ?= python3
 BIN := .venv/bin
 # Node.js comes with the locked packages; the system's, if any, is left alone.
@@ -49,6 +50,14 @@ mariadb: .venv/test.stamp .venv/mysql.stamp debian services ## Run every test on
 .PHONY: faults
 faults: .venv/test.stamp .venv/mysql.stamp services ## Kill, freeze and cut off what a cluster stands on, under load (ten minutes; the cut needs root)
 	@$(BIN)/pytest -m faults
+
+.PHONY: c10k
+c10k: .venv/test.stamp ## Ten thousand members on a server of their own: memory, losses, latency (a minute; last line JSON)
+	@$(BIN)/python -m benchmarks.c10k
+
+.PHONY: c1m
+c1m: .venv/test.stamp .venv/mysql.stamp services ## As many MEMBERS as you like, on several processes with Redis (MEMBERS=20000)
+	@$(BIN)/python -m benchmarks.c10k --members $(MEMBERS)
 
 .PHONY: lint
 lint: .venv/test.stamp static/node_modules/.stamp ## Check style, types and who imports whom

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from avchat.ops.load.machine import usage
 from benchmarks.crowd import Crowd, wait_for
 from tests.support.server import BASE, Daphne, Server
 
@@ -40,12 +41,6 @@ class Traced(Server):
         return found
 
 
-def pss_kb(pid: int) -> int:
-    """The memory that a process has for itself, and its share of what it has with others, in KB."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1])
-
-
 def measure(server: Server, members: int, seconds: float) -> dict[str, Any]:
     """One server from its start to its end."""
     site = json.loads(server.command("create_site", "Crowd", "--limits", "none", "--json"))
@@ -58,14 +53,14 @@ def measure(server: Server, members: int, seconds: float) -> dict[str, Any]:
         first.echo(100, 1)
         first.leave()
         time.sleep(PAUSE_S)
-        base = pss_kb(server.pid)
+        base = usage([server.pid]).pss_kb
         crowd = Crowd(server.port, site["key"], site["secret"], members)
         took = crowd.come(50)
         crowd.listen(PAUSE_S)
-        idle = pss_kb(server.pid)
+        idle = usage([server.pid]).pss_kb
         echoes = crowd.echo(min(members, 1000), seconds)
         crowd.listen(PAUSE_S)
-        talked = pss_kb(server.pid)
+        talked = usage([server.pid]).pss_kb
         crowd.leave()
         wait_for(lambda: connections(server.port) == 0)
         time.sleep(GRACE_S)

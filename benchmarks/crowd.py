@@ -1,6 +1,5 @@
 """Many members over WebSocket, in one process and at hardly any cost: raw sockets in an epoll set."""
 
-import base64
 import json
 import os
 import select
@@ -10,20 +9,10 @@ from collections.abc import Callable
 
 import jwt
 
-MASK = b"\x00\x00\x00\x00"
-REQUEST = (
-    b"GET /im/v1/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: avchat.v1\r\nSec-WebSocket-Key: "
-)
+from avchat.ops.load.wire import PONG, frame, upgrade
+
 PING = b"\x89"
 PATIENCE_S = 60.0
-
-
-def frame(text: bytes) -> bytes:
-    """A client's text frame. A mask of zeros is a mask, and costs the client nothing."""
-    size = len(text)
-    length = bytes((0x80 | size,)) if size < 126 else bytes((0x80 | 126,)) + size.to_bytes(2)
-    return b"\x81" + length + MASK + text
 
 
 class Crowd:
@@ -63,7 +52,7 @@ class Crowd:
                 n = len(waiting)
                 made = socket.create_connection(("127.0.0.1", self.port), 30, (f"127.0.{n % 50}.{n % 200 + 1}", 0))
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                made.sendall(REQUEST + base64.b64encode(os.urandom(16)) + b"\r\n\r\n")
+                made.sendall(upgrade("127.0.0.1"))
                 made.setblocking(False)
                 fd = made.fileno()
                 self.sockets[fd] = made
@@ -122,7 +111,7 @@ class Crowd:
                 raise RuntimeError("a member was thrown out")
             at = data.rfind(PING)
             if at >= 0 and data[at + 1] == len(data) - at - 2:
-                os.write(fd, bytes((0x8A, 0x80 | data[at + 1])) + MASK + data[at + 2 :])
+                os.write(fd, frame(data[at + 2 :], PONG))
                 data = data[:at]
             if data:
                 heard.append((fd, data))

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-TICK = os.sysconf("SC_CLK_TCK")
+from avchat.ops.load.machine import usage
 
 
 def main() -> None:
@@ -128,11 +128,12 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         send(caller, to)
     while stored < 2 * options.callers:  # noqa: ASYNC110  (a warm-up has no end of its own)
         await asyncio.sleep(0.01)
-    begin, stored_before, used, served = time.monotonic(), stored, time.process_time(), _processor(options.pid)
+    pids = [options.pid] if options.pid else []
+    begin, stored_before, used, served = time.monotonic(), stored, time.process_time(), usage(pids).cpu_s
     batches.clear()
     await asyncio.sleep(options.seconds)
     elapsed, messages_stored = time.monotonic() - begin, stored - stored_before
-    used, served = time.process_time() - used, _processor(options.pid) - served
+    used, served = time.process_time() - used, usage(pids).cpu_s - served
     sizes = list(batches)
     running = False
     await asyncio.to_thread(journal.stop)
@@ -147,14 +148,6 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
     }
-
-
-def _processor(pid: int | None) -> float:
-    """Processor time of a process so far, in seconds."""
-    if pid is None:
-        return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 if __name__ == "__main__":

@@ -17,10 +17,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.crowd import Crowd, frame
+from avchat.ops.load.machine import usage
+from avchat.ops.load.wire import frame
+from benchmarks.crowd import Crowd
 from tests.support.server import BASE, Server
 
-TICK = os.sysconf("SC_CLK_TCK")
 WORDS = "How is the harbour this morning? The boats are late."
 WARM = 3
 """Messages that each member sends before anything is measured."""
@@ -158,14 +159,6 @@ def commits() -> int:
     return sum(JournalMark.objects.values_list("batch", flat=True))
 
 
-def processor(pid: int | None) -> float:
-    """Processor time of a process so far, in seconds."""
-    if pid is None:
-        return 0.0
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
 def measure(server: Server, database: int | None, options: argparse.Namespace) -> dict[str, Any]:
     """Has them talk, and finds out what came of it."""
     site, rooms = prepare(server, options.members)
@@ -178,12 +171,12 @@ def measure(server: Server, database: int | None, options: argparse.Namespace) -
             talk.say(fd)
     while len(talk.sent) < WARM * options.members:
         talk.go_on(0.5)
-    pids = {"server": server.pid, "database": database, "clients": os.getpid()}
-    before = {name: processor(pid) for name, pid in pids.items()}
+    pids = {"server": server.pid, "clients": os.getpid()} | ({"database": database} if database else {})
+    before = {name: usage([pid]).cpu_s for name, pid in pids.items()}
     committed, begin = commits(), time.monotonic()
     talk.go_on(options.seconds)
     end = time.monotonic()
-    used = {name: processor(pid) - before[name] for name, pid in pids.items()}
+    used = {name: usage([pid]).cpu_s - before[name] for name, pid in pids.items()}
     committed = commits() - committed
     load = os.getloadavg()[0]
     talk.talking = False

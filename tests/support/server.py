@@ -99,6 +99,8 @@ class Installation:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # A terminal's Ctrl-C is for whoever started this, and ends it.
+            start_new_session=True,
         )
 
 
