@@ -164,12 +164,18 @@ def rename(tx: Transaction, caller: Caller, origin: object, frame: ConversationR
 
 def tell(tx: Transaction, room: Room, to: Iterable[int]) -> None:
     """Shows each of these members the conversation as it now is."""
-    tx.flush()
-    row = Conversation.objects.get(id=room.id)
+    to = list(to)
     cursor = tx.cursor(room.site_id, room.version)
-    frames = []
-    for member, view in views.conversation_for_each(room.site_id, row, to).items():
-        frames.append(((member,), encode(as_event(view, cursor))))
+    frames: list[tuple[list[int], bytes | None]]
+    if not room.seq and room.members.keys() >= set(to):
+        # Nothing was said yet, and so it looks the same to all.
+        view = views.silent_conversation(room.site_id, room.key, room.name, room.members, pair=room.pair)
+        frames = [(to, encode(as_event(view, cursor)))]
+    else:
+        tx.flush()
+        row = Conversation.objects.get(id=room.id)
+        each = views.conversation_for_each(room.site_id, row, to)
+        frames = [([member], encode(as_event(view, cursor))) for member, view in each.items()]
     tx.emit(Event(room.site_id, room.version, frames, None))
 
 

@@ -188,6 +188,7 @@ class Transaction:
             Participant(site_id=site_id, conversation=row, member_id=member, joined=version, shown=pair is None)
             for member in members
         )
+        self._inside[row.id] = (version, dict(members), frozenset(members) if pair else frozenset())
         return self._admit(RoomRow(*(getattr(row, name) for name in RoomRow._fields)))
 
     def rename(self, room: Room, name: str) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from msgspec import UNSET
 
 from im import events
-from im.members import ENTRY, entry
+from im.members import ENTRY, entries, entry
 from im.models import Block, Conversation, Hidden, Message, Participant, Reaction
 
 TAIL = 500
@@ -116,6 +116,19 @@ def conversation_for_each(site_id: int, row: Conversation, viewers: Iterable[int
             unread = sum(seq > since and sender != viewer for seq, sender in tail)
             views[viewer] = _conversation(row, viewer, people, last=common, unread=unread)
     return views
+
+
+def silent_conversation(site_id: int, key: str, name: str, ids: Collection[int], *, pair: bool) -> events.Conversation:
+    """A conversation in which nothing was said yet, as each of its members sees it; `ids` in the order they came."""
+    people = entries(site_id, ids)
+    kind: Literal["pair", "group"] = "pair" if pair else "group"
+    return events.Conversation(
+        conversation=key,
+        kind=kind,
+        name=name,
+        seq=0,
+        members=[people[id] for id in ids],
+    )
 
 
 class _Person(NamedTuple):
