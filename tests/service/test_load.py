@@ -160,6 +160,15 @@ def test_processes_of_members_end_with_the_one_that_has_started_them(
         time.sleep(0.05)
 
 
+def test_a_run_that_loses_a_process_of_its_own_tells_no_figures(server: Server, start: Callable[..., Tool]) -> None:
+    tool = start(server, "flood", "--members=10", "--processes=2")
+    tool.until(lambda said: "hold: 10 of 10" in said)
+    os.kill(max(connected(tool)), signal.SIGKILL)
+    assert tool.process.wait(PATIENCE_S) == 1
+    assert "A process of the load run has ended." in tool.output.read_text().splitlines()[-1]
+    assert left(tool) == []
+
+
 def test_members_who_are_not_let_in_are_counted_and_make_it_fail(server: Server, start: Callable[..., Tool]) -> None:
     report = start(server, "flood", "--members=3", "--seconds=0", "--secret=wrong").report(1)
     assert report["refused"] == 3

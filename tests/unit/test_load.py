@@ -20,11 +20,11 @@ from avchat.ops.load.figures import Figures, Histogram
 from avchat.ops.load.graphs import Missing, draw
 from avchat.ops.load.machine import tree, usage
 from avchat.ops.load.member import Crowd, Member
+from avchat.ops.load.network import Network
 from avchat.ops.load.plan import SPARE, Impossible, Plan, processes_for
 from avchat.ops.load.record import Record
 from avchat.ops.load.sockets import Loop
 from avchat.ops.load.talk import Talk
-from avchat.ops.load.transports import Network
 
 PLAN = Plan(name="localhost", address=("127.0.0.1", 1), site="pk_x", secret="sk_x", members=2)
 

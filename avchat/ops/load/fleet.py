@@ -94,9 +94,14 @@ class Fleet:
                 self._say(self._progress(phase))
 
     def end(self) -> None:
-        """Has everybody leave, and collects all figures."""
-        self.figures, self.faults = Figures(), []
+        """Has everybody leave, and collects all figures.
+
+        Raises:
+            Broken: a process does not tell its own.
+        """
         self.do("end", seconds=END_S)
+        if self._done["end"] < len(self._controls):
+            raise Broken("A process of the load run does not tell its figures.")
         time.sleep(LEAVE_S)
 
     def _start(self, process: int) -> None:

@@ -12,7 +12,8 @@ from typing import Protocol
 import msgspec
 
 from avchat.ops.load.figures import Figures
-from avchat.ops.load.transports import LINKS, Link, Network
+from avchat.ops.load.network import Network
+from avchat.ops.load.transports import LINKS, Link
 
 HELLO_S = 60.0
 """How long a hello may take to be answered, in seconds."""

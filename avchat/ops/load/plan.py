@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from avchat.ops.load.transports import LANES
+from avchat.ops.load.network import LANES
 
 SPARE = LANES + 100
 """Descriptors of a process that are not its members'."""

@@ -1,13 +1,10 @@
 """The ways to a server, as clients use them: a link each, which brings a member's frames there and back.
 
 A WebSocket is a connection. An HTTP session has a connection on which its events are read (a stream, or one poll after
-the other), and posts its frames on lanes: connections that all sessions of a process share, as browsers' requests share
-those of a proxy.
+the other), and posts its frames on the process's lanes.
 """
 
 import random
-from collections import deque
-from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 from urllib.parse import quote
@@ -15,12 +12,9 @@ from urllib.parse import quote
 import msgspec
 
 from avchat.ops.load import wire
-from avchat.ops.load.sockets import Loop, Timer
+from avchat.ops.load.network import Network
+from avchat.ops.load.sockets import Timer
 
-LANES = 256
-"""Connections of a process on which frames are posted."""
-ANSWER_S = 30.0
-"""How long the answer to a request may take, in seconds; after that it is asked for again."""
 AGAIN_S = (0.05, 0.3)
 """What lies between a stream's end and the next one, in seconds."""
 POLL_S = 25
@@ -47,30 +41,6 @@ class Client(Protocol):
 
     def gone(self, code: int) -> None:
         """The link is over; `code` is the close frame's, or 1006, or a status of HTTP."""
-
-
-class Network:
-    """A process's way out: its loop, the server's address and name, and its own addresses in turn."""
-
-    def __init__(self, loop: Loop, address: tuple[str, int], name: str, sources: list[str]) -> None:
-        self.loop = loop
-        self.address = address
-        self.host = f"[{name}]:{address[1]}" if ":" in name else f"{name}:{address[1]}"
-        self.lanes = Lanes(self)
-        self.pings = 0
-        self._sources = deque(sources)
-
-    def dial(self, owner: "WebSocket | Session | Lane") -> int:
-        """Begins a connection.
-
-        Raises:
-            OSError: it cannot be had.
-        """
-        source = None
-        if self._sources:
-            source = self._sources[0]
-            self._sources.rotate(-1)
-        return self.loop.dial(owner, self.address, source)
 
 
 class WebSocket:
@@ -349,101 +319,3 @@ class Events(Lines):
 
 Link = WebSocket | Session
 LINKS: dict[str, type[WebSocket] | type[Session]] = {"ws": WebSocket, "sse": Events, "ndjson": Lines, "poll": Poll}
-
-
-class Lane:
-    """A connection on which one request after the other is made."""
-
-    def __init__(self, lanes: "Lanes", network: Network) -> None:
-        self._lanes = lanes
-        self._loop = network.loop
-        self._answer: Callable[[int, bytes], None] | None = None
-        self._body = b""
-        self._answers = wire.Answers(self._piece, self._complete)
-        self._timer: Timer | None = None
-        self._fd = network.dial(self)
-
-    def ask(self, request: bytes, answer: Callable[[int, bytes], None]) -> None:
-        """Makes a request; `answer` is told the status, or 0 where none came, and the body."""
-        self._answer, self._body = answer, b""
-        self._timer = self._loop.later(ANSWER_S, self._late)
-        self._loop.write(self._fd, request)
-
-    def _piece(self, status: int, data: bytes) -> None:
-        self._body += data
-
-    def _complete(self, status: int, stays: bool) -> None:
-        answer, self._answer = self._answer, None
-        if self._timer is not None:
-            self._timer.cancel()
-        if stays:
-            self._lanes.free(self)
-        else:
-            self._loop.drop(self._fd)
-            self._lanes.closed(self)
-        if answer is not None:
-            answer(status, self._body)
-
-    def _late(self) -> None:
-        self._loop.drop(self._fd)
-        self.lost(self._fd)
-
-    # what the loop calls
-
-    def received(self, fd: int, data: bytes) -> None:
-        """Takes bytes."""
-        self._answers.feed(data)
-
-    def lost(self, fd: int) -> None:
-        """The connection is gone, and with it the answer that was waited for."""
-        self._lanes.closed(self)
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            if self._timer is not None:
-                self._timer.cancel()
-            answer(0, b"")
-
-
-class Lanes:
-    """The lanes of a process."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._open: set[Lane] = set()
-        self._idle: list[Lane] = []
-        self._waiting: deque[tuple[bytes, Callable[[int, bytes], None]]] = deque()
-
-    def ask(self, method: str, path: str, body: bytes | None, answer: Callable[[int, bytes], None]) -> None:
-        """Makes a request as soon as a lane is free."""
-        request = wire.request(method, path, self._network.host, body)
-        if self._idle:
-            self._idle.pop().ask(request, answer)
-        elif len(self._open) < LANES:
-            self._ask_on_another(request, answer)
-        else:
-            self._waiting.append((request, answer))
-
-    def free(self, lane: Lane) -> None:
-        """A lane has its answer."""
-        if self._waiting:
-            lane.ask(*self._waiting.popleft())
-        else:
-            self._idle.append(lane)
-
-    def closed(self, lane: Lane) -> None:
-        """A lane is over."""
-        self._open.discard(lane)
-        if lane in self._idle:
-            self._idle.remove(lane)
-        if self._waiting:
-            self._ask_on_another(*self._waiting.popleft())
-
-    def _ask_on_another(self, request: bytes, answer: Callable[[int, bytes], None]) -> None:
-        try:
-            lane = Lane(self, self._network)
-        except OSError:
-            # In a turn of its own: who asks does not expect to be answered at once.
-            self._network.loop.later(AGAIN_S[0], partial(answer, 0, b""))
-            return
-        self._open.add(lane)
-        lane.ask(request, answer)

@@ -12,10 +12,10 @@ from typing import Any
 
 from avchat.ops.load.figures import Figures
 from avchat.ops.load.member import Crowd, Member
+from avchat.ops.load.network import Network
 from avchat.ops.load.plan import SOURCES, Plan
 from avchat.ops.load.sockets import Loop
 from avchat.ops.load.talk import Talk
-from avchat.ops.load.transports import Network
 
 TELL_S = 0.25
 """How often the fleet is told how far it is, in seconds."""
