@@ -14,13 +14,10 @@ from im.caller import Caller
 from im.models import SiteVersion
 from im.nodes import names
 from im.notes import Note
-from im.transaction import Blocks, Transaction, read_blocks
+from im.transaction import NOBODY, Blocks, Transaction, read_blocks
 
 if TYPE_CHECKING:
     from im.node import Node
-
-NOBODY: frozenset[int] = frozenset()
-"""What nearly every member keeps, and all of them share."""
 
 
 class Known(NamedTuple):
@@ -101,5 +98,5 @@ def changed(tx: Transaction, site_id: int, version: int, *members: int) -> None:
 
 @notes.on("blocks")
 def _learned(node: "Node", version: int, told: Mapping[int, tuple[list[int], list[int]]]) -> None:
-    changed = {member: Blocks(frozenset(by), frozenset(of)) for member, (by, of) in told.items()}
+    changed = {member: Blocks.between(by, of) for member, (by, of) in told.items()}
     node.blocks.update(version, changed)

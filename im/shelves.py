@@ -101,7 +101,7 @@ def blocks(site_id: int, members: Collection[int], epoch: str, version: int) -> 
         return {id: _Blocks(sorted(each.by), sorted(each.of)) for id, each in read.items()}
 
     found = _blocks.fetch({f"{site_id}.{epoch}.{version}.{member}": member for member in members}, load)
-    return {member: Blocks(by=frozenset(each.by), of=frozenset(each.of)) for member, each in found.items()}
+    return {member: Blocks.between(each.by, each.of) for member, each in found.items()}
 
 
 def _without_profiles(view: events.Conversation) -> _View:

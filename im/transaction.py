@@ -17,12 +17,24 @@ from im.nodes import names
 from im.notes import Note
 from im.statements import NewMessage, RoomRow
 
+NOBODY: frozenset[int] = frozenset()
+"""What stands for no members wherever that is kept: another empty set would take 216 bytes."""
+
 
 class Blocks(NamedTuple):
     """Who has blocked a member, and whom the member has blocked (ids of members)."""
 
     by: frozenset[int]
     of: frozenset[int]
+
+    @classmethod
+    def between(cls, by: Iterable[int], of: Iterable[int]) -> "Blocks":
+        """The blocks by some and of some. Nearly every member has none, and all of those share them."""
+        blocks = cls(frozenset(by), frozenset(of))
+        return blocks if blocks.by or blocks.of else _NONE
+
+
+_NONE = Blocks(NOBODY, NOBODY)
 
 
 @dataclass(slots=True)
@@ -40,7 +52,7 @@ class Room:
     seq: int
     shape: int
     members: dict[int, str]
-    unshown: frozenset[int] = frozenset()
+    unshown: frozenset[int] = NOBODY
     version: int = 0
     latest: int = 0
 
@@ -188,7 +200,7 @@ class Transaction:
             Participant(site_id=site_id, conversation=row, member_id=member, joined=version, shown=pair is None)
             for member in members
         )
-        self._inside[row.id] = (version, dict(members), frozenset(members) if pair else frozenset())
+        self._inside[row.id] = (version, dict(members), frozenset(members) if pair else NOBODY)
         return self._admit(RoomRow(*(getattr(row, name) for name in RoomRow._fields)))
 
     def rename(self, room: Room, name: str) -> None:
@@ -303,7 +315,7 @@ class Transaction:
         for cache in (_members, _blocks, _ids):
             if len(cache) >= CACHED:
                 cache.clear()
-        _members.update((room.id, (room.shape, room.members, room.unshown)) for room in self._rooms.values())
+        _members.update((room.id, (room.shape, room.members, room.unshown or NOBODY)) for room in self._rooms.values())
         _blocks.update(self._read_blocks)
         _ids.update((room.key, (room.site_id, room.id)) for room in self._rooms.values())
 
@@ -321,7 +333,7 @@ class Transaction:
         for id, member, sub, shown in inside.values_list("conversation_id", "member_id", "member__sub", "shown"):
             people[id].append((member, sub, shown))
         for id, shape in unknown.items():
-            unshown = frozenset(member for member, _, shown in people[id] if not shown)
+            unshown = frozenset(member for member, _, shown in people[id] if not shown) or NOBODY
             self._inside[id] = (shape, {member: sub for member, sub, _ in people[id]}, unshown)
 
     def _lock(self, site_id: int, **by: str) -> Room | None:
@@ -367,4 +379,4 @@ def read_blocks(site_id: int, members: Collection[int]) -> dict[int, Blocks]:
         by[member].add(owner)
     for owner, member in inside.filter(owner__in=of).values_list("owner", "member"):
         of[owner].add(member)
-    return {member: Blocks(frozenset(by[member]), frozenset(of[member])) for member in members}
+    return {member: Blocks.between(by[member], of[member]) for member in members}
