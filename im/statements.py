@@ -97,6 +97,15 @@ def update_rooms(rows: Iterable[tuple[int, int, int, int, int]]) -> None:
             sql.executemany(f"UPDATE im_conversation SET {places} WHERE id = %s", list(rows))
 
 
+def note_seen(site_id: int, members: Iterable[int], at: int) -> None:
+    """Members were here until then (ms since 1970), unless something later is known."""
+    with connection.cursor() as sql:
+        sql.execute(
+            f"UPDATE im_member SET seen = {at:d}"
+            f" WHERE id IN ({_numbers(members)}) AND site_id = {site_id:d} AND seen < {at:d}"
+        )
+
+
 def _number(value: int | None) -> str:
     return "NULL" if value is None else f"{value:d}"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from im import database, hooks
+from im import database, hooks, statements
 from im.errors import encode
 from im.events import Presence, PresenceEvent
 from im.members import Chosen
@@ -375,7 +375,6 @@ def _by_site(members: list[int]) -> dict[int, list[int]]:
 def _note_seen(node: "Node", site_id: int, members: list[int], at: int) -> None:
     def note(tx: "Transaction") -> None:
         for some in batched(members, CHUNK):
-            here = Member.objects.filter(site=site_id, id__in=some)
-            here.filter(seen__lt=at).update(seen=at)
+            statements.note_seen(site_id, some, at)
 
     node.journal.note(site_id, note)
