@@ -71,6 +71,7 @@ async def test_hostile_names_are_shown_as_they_are_in_every_place(community: Com
     await ann.open_panel("Chats")
     for number in range(len(NAMES)):
         await ann.panel.locator(".row").nth(number).click()
+        await expect(ann.root.locator(".win textarea")).to_be_focused()
         await ann.page.keyboard.press("Escape")
     await expect(ann.root.locator("[data-tab]")).to_have_count(len(NAMES))
     assert await ann.root.evaluate(FOREIGN) == []
