@@ -48,6 +48,14 @@ def test_compose_runs_what_the_cluster_runs(service: str, command: tuple[str, ..
     assert tuple(SERVICES[service]["command"]) == command
 
 
+def test_the_manual_names_the_workers_command_and_no_other() -> None:
+    manual = (BASE / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"celery [^`\n]*?\b(?:worker|beat)\b[^`\n]*", manual)) == {
+        " ".join(parts.WORKER),
+        " ".join(parts.BEAT),
+    }
+
+
 def test_the_image_alone_migrates_and_serves_as_the_cluster_does() -> None:
     [line] = re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)
     assert yaml.safe_load(line)[-1] == f"{' '.join(parts.MIGRATE)} && exec {' '.join(parts.SERVE)} 0.0.0.0:8000"
