@@ -23,7 +23,7 @@ from avchat.work import clock
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "avchat.settings")
 
 
-ENDING_S = 4
+ENDING_S = 3
 """How long a worker that is told to end may still live, in whole seconds."""
 
 
