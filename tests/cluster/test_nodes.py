@@ -63,6 +63,7 @@ async def test_two_tabs_through_nginx_are_answered_by_different_nodes_and_know_o
         assert set(answered) <= nodes
         return found if set(answered) == nodes else []
 
+    await site.join("bob", transport="ws")
     here, there = await eventually(apart)
     tabs = [{"conversation": (await here.send("bob", "Ahoy"))["conversation"], "state": "open"}]
     assert (await there.event("message"))["body"] == "Ahoy"
