@@ -48,7 +48,7 @@ mariadb: .venv/test.stamp .venv/mysql.stamp debian services ## Run every test on
 	@AVCHAT_TEST_DATABASE=mariadb $(BIN)/pytest -m "not faults" --ignore tests/cluster
 
 .PHONY: faults
-faults: .venv/test.stamp .venv/mysql.stamp services ## Kill, freeze and cut off what a cluster stands on, under load (ten minutes; the cut needs root)
+faults: .venv/test.stamp .venv/mysql.stamp services hosts ## Kill, freeze and cut off what a cluster stands on, under load (ten minutes; the cut needs root)
 	@$(BIN)/pytest -m faults
 
 .PHONY: c10k
@@ -137,6 +137,13 @@ debian:
 	/sbin/ldconfig -p | grep -q libatomic.so.1 || need+=" libatomic1"; \
 	command -v php >/dev/null || need+=" php-cli"; \
 	command -v ruby >/dev/null || need+=" ruby"; \
+	$(APT)
+
+# What makes the hosts between which the network is cut.
+.PHONY: hosts
+hosts:
+	@need=""; \
+	PATH="$$PATH:/usr/sbin:/sbin" command -v ip >/dev/null || need+=" iproute2"; \
 	$(APT)
 
 # Installs what $need names, where it may.

@@ -3,12 +3,18 @@
 One thread, which goes by the same schedule and runs the same tasks as Celery's beat and workers would, one after the
 other. Bulk work takes a breath between its batches (`breathe`), so that the event loop gets its turns and SQLite's
 one writer is free in between. What was submitted and not done when the process ends is found again by the schedule.
+
+Whoever runs tasks, this clock or a worker, ends them and bounds their time at a breath (`end`, `within`): a thread
+cannot be stopped anywhere else.
 """
 
+import contextlib
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -26,11 +32,16 @@ STOP_S = 3.0
 
 _calls: "SimpleQueue[Callable[[], Any] | None]" = SimpleQueue()
 _ending = threading.Event()
+_deadline = ContextVar("deadline", default=math.inf)
 _thread: threading.Thread | None = None
 
 
 class Ending(BaseException):
     """The process ends; work that is cut off here is taken up again later."""
+
+
+class Overdue(Exception):
+    """The work has taken longer than it may."""
 
 
 def start() -> None:
@@ -47,10 +58,25 @@ def stop() -> None:
     """Ends the clock after the batch under way."""
     global _thread
     if _thread is not None:
-        _ending.set()
+        end()
         _calls.put(None)
         _thread.join(STOP_S)
         _thread = None
+
+
+def end() -> None:
+    """Has all work of this process stop at its next breath."""
+    _ending.set()
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What is done inside may take so many seconds, and stops at its first breath after that."""
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
 
 
 def submit(task: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -63,9 +89,12 @@ def breathe(worked_s: float) -> None:
 
     Raises:
         Ending: the process is about to end.
+        Overdue: the time is over that the work may take.
     """
     if _ending.wait(max(worked_s, BREATH_S)):
         raise Ending
+    if time.monotonic() > _deadline.get():
+        raise Overdue
 
 
 def _work() -> None:

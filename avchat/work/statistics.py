@@ -4,6 +4,7 @@ A day's row is counted anew, and replaced, until the day is over; then it stays,
 Counting twice, or at once in two places, gives the same row.
 """
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,6 +12,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from avchat.tenants.models import Site
+from avchat.work.clock import breathe
 from avchat.work.models import Day
 from im.models import Member, Message, SiteVersion
 
@@ -38,7 +40,9 @@ def count(site_id: int) -> None:
     for back in range(DAYS - 1, -1, -1):
         day = today - timedelta(back)
         if day not in final:
+            began = time.monotonic()
             _count(site_id, day, final=now > _midnight(day + timedelta(1)) + LATE)
+            breathe(time.monotonic() - began)
 
 
 def last_days(site_id: int) -> list[Day]:

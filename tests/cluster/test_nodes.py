@@ -9,6 +9,7 @@ from tests.support.cluster import Cluster
 from tests.support.http import http_client
 from tests.support.site import TRANSPORTS, Site
 from tests.support.wait import eventually
+from tests.support.websocket import WebSocketConnection
 
 
 def at_nodes(cluster: Cluster) -> list[Site]:
@@ -48,6 +49,27 @@ async def test_messages_tabs_reads_typing_and_presence_cross_nodes(cluster: Clus
     assert [message["body"] for message in ann.messages()] == []
     for site in (first, second):
         await site.leave()
+
+
+async def test_two_tabs_through_nginx_are_answered_by_different_nodes_and_know_of_each_other(cluster: Cluster) -> None:
+    site = Site(cluster)
+    nodes = {node["url"].removeprefix("http://") for node in cluster.state["nodes"]}
+
+    async def apart() -> list[WebSocketConnection]:
+        pages = [await site.join("ann", transport="ws") for _ in nodes]
+        found = [page for page in pages if isinstance(page, WebSocketConnection)]
+        # nginx says whose answer the handshake's was. A node that was away gets none for a moment.
+        answered = [page.socket.response.headers["X-Node"] for page in found if page.socket.response]
+        assert set(answered) <= nodes
+        return found if set(answered) == nodes else []
+
+    await site.join("bob", transport="ws")
+    here, there = await eventually(apart)
+    tabs = [{"conversation": (await here.send("bob", "Ahoy"))["conversation"], "state": "open"}]
+    assert (await there.event("message"))["body"] == "Ahoy"
+    await here.ok("tabs.set", tabs=tabs)
+    assert (await there.event("tabs"))["tabs"] == tabs
+    await site.leave()
 
 
 async def test_one_session_is_answered_by_both_nodes_in_turn(cluster: Cluster) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.history import HISTORY, exported
 from tests.support.post import Post
 from tests.support.redis import Redis
 from tests.support.server import Server
@@ -16,24 +16,6 @@ from tests.support.worker import Worker
 
 PATIENCE_S = 60.0
 OLD, FRESH = 30_000, 10
-
-SEED = """
-import time
-site = Site.objects.get()
-now = int(time.time() * 1000)
-SiteVersion.objects.create(site=site, version=1)
-ann = Member.objects.create(site=site, sub="ann", name="Ann", sort="ann", created=now)
-room = Conversation.objects.create(site=site, name="Room", created=now, seq={old} + {fresh}, version=1, latest=1)
-Participant.objects.create(site=site, conversation=room, member=ann, joined=1)
-day = 24 * 3600 * 1000
-Message.objects.bulk_create(
-    [Message(conversation=room, seq=seq, site=site, sender=ann, key=f"k{{seq}}", body="hello there " * 5,
-             time=now - 40 * day + seq if seq <= {old} else now, born=1, version=1)
-     for seq in range(1, {old} + {fresh} + 1)],
-    batch_size=500,
-)
-Site.objects.update(retention_days=30)
-"""
 
 AWAY = """
 import time
@@ -116,7 +98,7 @@ def bench(tmp_path: Path, post: Post) -> Iterator[Bench]:
 
 
 def test_retention_killed_with_its_worker_goes_on_where_it_was(bench: Bench) -> None:
-    bench.run(SEED.format(old=OLD, fresh=FRESH))
+    bench.run(HISTORY.format(old=OLD, fresh=FRESH))
     bench.worker.start()
     bench.delay("trim_history.delay()")
     bench.until(lambda: bench.messages() < OLD)
@@ -134,19 +116,33 @@ def test_retention_killed_with_its_worker_goes_on_where_it_was(bench: Bench) -> 
     assert bench.ask("Day.objects.latest('day').messages") == FRESH
 
 
-def test_a_task_whose_process_was_killed_comes_again_by_itself(bench: Bench) -> None:
-    bench.run(SEED.format(old=OLD, fresh=FRESH))
+def test_a_task_whose_worker_is_told_to_end_stops_at_its_next_breath_and_comes_again_by_itself(bench: Bench) -> None:
+    bench.run(HISTORY.format(old=OLD, fresh=FRESH))
     bench.worker.start()
     bench.delay("trim_site.delay(1)")
     bench.until(lambda: bench.messages() < OLD)
-    bench.worker.kill_child()
+    bench.worker.stop()
     assert bench.messages() > FRESH
+    bench.worker.start()
     bench.until(lambda: bench.messages() == FRESH)
+
+
+def test_a_worker_whose_task_takes_no_breath_ends_all_the_same(bench: Bench) -> None:
+    bench.run(AWAY)
+    bench.post.hold_from = 0
+    bench.worker.start()
+    bench.delay("mail_digests.delay()")
+    assert bench.post.holding.wait(PATIENCE_S)
+    bench.worker.stop()
+    bench.post.hold_from = None
+    bench.worker.start()
+    bench.delay("mail_digests.delay()")
+    bench.until(lambda: len(bench.post.mails) == 4)
 
 
 def begin_export(bench: Bench) -> Path:
     """Has an export begun; answers its folder once it is half written."""
-    bench.run(SEED.format(old=OLD * 2, fresh=FRESH))
+    bench.run(HISTORY.format(old=OLD * 2, fresh=FRESH))
     bench.worker.start()
     bench.run("from avchat.work import exports; exports.ask(account=None, site=Site.objects.get())")
     bench.delay("write_exports.delay()")
@@ -155,21 +151,14 @@ def begin_export(bench: Bench) -> Path:
     return folder
 
 
-def whole(folder: Path) -> list[int]:
-    """The seqs in the one export that there is."""
-    (file,) = folder.glob("*.zip")
-    with zipfile.ZipFile(file) as archive:
-        assert archive.testzip() is None
-        return [json.loads(line)["seq"] for line in archive.read("messages.jsonl").splitlines()]
-
-
-def test_an_export_whose_process_was_killed_is_written_by_the_same_task_come_again(bench: Bench) -> None:
+def test_an_export_whose_worker_is_told_to_end_is_written_by_the_same_task_come_again(bench: Bench) -> None:
     folder = begin_export(bench)
-    bench.worker.kill_child()
-    assert bench.state() == "working"
-    assert list(folder.glob("*.zip")) == []
+    bench.worker.stop()
+    assert bench.state() == "asked"
+    assert list(folder.iterdir()) == []
+    bench.worker.start()
     bench.until(lambda: bench.state() == "ready")
-    assert whole(folder) == list(range(1, OLD * 2 + FRESH + 1))
+    assert exported(folder) == list(range(1, OLD * 2 + FRESH + 1))
 
 
 def test_an_export_killed_with_its_worker_is_taken_over_once_it_is_silent(bench: Bench) -> None:
@@ -179,7 +168,7 @@ def test_an_export_killed_with_its_worker_is_taken_over_once_it_is_silent(bench:
     bench.run("Export.objects.update(alive=1)")
     bench.delay("write_exports.delay()")
     bench.until(lambda: bench.state() == "ready")
-    assert whole(folder) == list(range(1, OLD * 2 + FRESH + 1))
+    assert exported(folder) == list(range(1, OLD * 2 + FRESH + 1))
 
 
 def test_of_digests_killed_in_the_middle_none_is_sent_twice_and_at_most_one_is_lost(bench: Bench) -> None:
@@ -218,7 +207,7 @@ def test_several_schedules_at_once_do_no_harm(bench: Bench) -> None:
 
 
 def test_a_worker_survives_a_broker_that_restarts_empty(bench: Bench) -> None:
-    bench.run(SEED.format(old=1000, fresh=FRESH))
+    bench.run(HISTORY.format(old=1000, fresh=FRESH))
     bench.worker.start()
     bench.redis.kill()
     bench.redis.start()

@@ -25,6 +25,8 @@ REPLY_SECONDS = 5.0
 """After how long an answer, or a hello's reply, is not waited for any longer."""
 SETTLE_SECONDS = 60.0
 """Within how long all clients have everything, once nothing is wrong any more."""
+GOING = 8
+"""How many members go at the end."""
 AGAIN_SECONDS = (0.1, 0.5)
 """What lies between two attempts to come back."""
 LOST = (Ended, OSError, TimeoutError, httpx.HTTPError, WebSocketException)
@@ -245,7 +247,10 @@ class Checker:
                 stored, since = self.stored, time.monotonic()
 
     async def verify(self) -> None:
-        """Waits until everybody has everything, and checks all that the contract promises."""
+        """Waits until everybody has everything, and checks all that the contract promises; some members go for that.
+
+        Who is still here is online, and who went before or goes now is offline.
+        """
         stored = await asyncio.to_thread(self._stored)
         await self._until(lambda: self._missing(stored) == [], lambda: f"missing: {self._missing(stored)[:10]}")
         problems = [problem for client in self.clients for problem in client.problems]
@@ -263,6 +268,9 @@ class Checker:
         problems += await self._history_differs(stored)
         assert problems == [], "\n".join(map(str, problems[:20]))
         assert bodies.total() == sum(len(client.sent) for client in self.clients + self.gone)
+        await self.part(GOING)
+        await self.shown([client.sub for client in self.clients], "online")
+        await self.shown([client.sub for client in self.gone], "offline")
 
     async def leave(self) -> None:
         """Has everybody go."""

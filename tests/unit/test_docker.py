@@ -26,6 +26,12 @@ def test_hadolint_finds_nothing() -> None:
     assert (result.returncode, result.stdout) == (0, "")
 
 
+def test_compose_is_what_its_specification_says() -> None:
+    check = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    result = subprocess.run([*check, DOCKER / "compose.yaml"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
 @pytest.mark.parametrize(
     ("service", "command"),
     [
@@ -40,6 +46,14 @@ def test_hadolint_finds_nothing() -> None:
 )
 def test_compose_runs_what_the_cluster_runs(service: str, command: tuple[str, ...]) -> None:
     assert tuple(SERVICES[service]["command"]) == command
+
+
+def test_the_manual_names_the_workers_command_and_no_other() -> None:
+    manual = (BASE / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"celery [^`\n]*?\b(?:worker|beat)\b[^`\n]*", manual)) == {
+        " ".join(parts.WORKER),
+        " ".join(parts.BEAT),
+    }
 
 
 def test_the_image_alone_migrates_and_serves_as_the_cluster_does() -> None:
@@ -74,11 +88,30 @@ def test_nothing_runs_as_root() -> None:
         assert name in OURS or "unprivileged" in service["image"] or service["user"] != "root"
 
 
-def test_every_service_that_others_wait_for_says_whether_it_is_well() -> None:
-    for service in SERVICES.values():
-        for name, how in service.get("depends_on", {}).items():
-            if how["condition"] == "service_healthy":
-                assert "healthcheck" in SERVICES[name] or (name in OURS and "HEALTHCHECK" in DOCKERFILE)
+def test_every_service_that_stays_says_whether_it_is_well_and_is_waited_for_until_it_does() -> None:
+    for name, service in SERVICES.items():
+        own = service.get("healthcheck", {})
+        assert name == "migrate" or "test" in own or (name == "node" and own == {} and "HEALTHCHECK" in DOCKERFILE)
+        for other, how in service.get("depends_on", {}).items():
+            assert how["condition"] == ("service_completed_successfully" if other == "migrate" else "service_healthy")
+
+
+def test_a_worker_asks_itself_whether_it_is_well() -> None:
+    [_, command] = SERVICES["worker"]["healthcheck"]["test"]
+    assert "--destination celery@$$HOSTNAME" in command
+
+
+def test_mail_can_be_set_up() -> None:
+    for name in OURS:
+        for setting in ("AVCHAT_EMAIL_URL", "AVCHAT_MAIL_FROM"):
+            assert SERVICES[name]["environment"][setting].startswith(f"${{{setting}:-")
+
+
+def test_everything_that_is_installed_is_locked() -> None:
+    for line in re.findall(r"pip (?:install|wheel) (?:.|\\\n)*", DOCKERFILE):
+        assert "--require-hashes" in line or "--no-index" in line
+    for name in re.findall(r"^COPY (\S+\.lock) ", DOCKERFILE, re.MULTILINE):
+        assert f"!{name}\n" in (BASE / ".dockerignore").read_text()
 
 
 def test_only_nginx_is_reached_from_outside() -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from celery.exceptions import Reject
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
@@ -19,6 +20,8 @@ def running(settings: Settings) -> Iterator[None]:
     settings.CELERY_BEAT_SCHEDULE = {"none": {"task": "none", "schedule": 3600.0}}
     yield
     clock.stop()
+    # What this process does later is no part of what has ended.
+    clock._ending.clear()
 
 
 def test_a_delayed_task_runs_in_the_clocks_thread_and_not_in_the_callers(running: None) -> None:
@@ -118,3 +121,35 @@ def test_a_broker_that_is_away_is_no_error_for_who_asks(
 def test_every_entry_of_the_schedule_is_a_task(settings: Settings) -> None:
     app.autodiscover_tasks(force=True)
     assert {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} <= app.tasks.keys()
+
+
+def test_work_that_takes_longer_than_its_limit_stops_at_its_next_breath() -> None:
+    breaths: list[int] = []
+
+    @app.task(name="tests.endless", soft_time_limit=0.2)
+    def endless() -> None:
+        while len(breaths) < 1000:
+            breaths.append(1)
+            clock.breathe(0)
+
+    with pytest.raises(clock.Overdue):
+        endless()
+    # What comes after it has a limit of its own.
+    clock.breathe(0)
+
+
+def test_a_task_that_is_cut_off_in_a_worker_goes_back_to_the_broker(running: None) -> None:
+    @app.task(name="tests.cut")
+    def cut() -> None:
+        clock.breathe(0)
+
+    clock.end()
+    with pytest.raises(clock.Ending):
+        cut()
+    cut.push_request(called_directly=False)
+    try:
+        with pytest.raises(Reject) as rejected:
+            cut()
+    finally:
+        cut.pop_request()
+    assert rejected.value.requeue

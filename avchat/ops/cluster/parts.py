@@ -33,8 +33,10 @@ BUS = ("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction")
 BROKER = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction")
 MEMCACHED = ("--memory-limit", str(MEMORY_MB), "--conn-limit", "4096")
 CELERY = ("celery", "--app", "avchat")
-# Threads, so that the process that is named is the one that does the work.
-WORKER = (*CELERY, "worker", "--pool", "threads", "--concurrency", str(WORKER_THREADS), "--loglevel", "INFO")
+# Threads, so that the process that is named is the one that does the work. It looks for no other workers at its start,
+# which takes a second and tells it nothing that it needs.
+ALONE = ("--without-gossip", "--without-mingle")
+WORKER = (*CELERY, "worker", "--pool", "threads", "--concurrency", str(WORKER_THREADS), "--loglevel", "INFO", *ALONE)
 BEAT = (*CELERY, "beat", "--loglevel", "INFO")
 MIGRATE = ("python", "manage.py", "migrate", "--verbosity", "0")
 SEED = ("python", "manage.py", "seed_demo")
