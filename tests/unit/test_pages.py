@@ -61,9 +61,12 @@ class Client:
     def read(self) -> None:
         self._reads.set()
 
-    async def status(self) -> int:
+    async def over(self) -> None:
         async with asyncio.timeout(60):
             await self.task
+
+    async def status(self) -> int:
+        await self.over()
         assert self.start is not None
         return int(self.start["status"])
 
@@ -108,7 +111,7 @@ async def test_who_leaves_while_waiting_leaves_the_line(app: App) -> None:
     assert await Client(site).say().status() == 503
     for client in clients[2:]:
         client.leave()
-        await client.task
+        await client.over()
         assert client.start is None
     waiting = [Client(site).say() for _ in range(3)]
     await asyncio.sleep(0)
@@ -160,5 +163,5 @@ async def test_a_request_of_more_than_is_taken_is_not_read_to_its_end(
 async def test_who_leaves_before_all_is_said_asks_nothing(app: App) -> None:
     client = Client(Pages(app), b"first ")
     client.leave()
-    await client.task
+    await client.over()
     assert (client.start, app.asked) == (None, [])
