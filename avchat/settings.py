@@ -36,7 +36,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "avchat.ops.middleware.Operations",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -73,7 +72,7 @@ if REPLICA_URL := env.str("AVCHAT_REPLICA_URL", default=""):
 # How long an answer of the database may take, in seconds. Migrations of big tables take longer: 0 waits for ever.
 DATABASE_SECONDS = env.int("AVCHAT_DATABASE_SECONDS", default=30)
 for _database in DATABASES.values():
-    # A thread that stays keeps its connection (`im/database.py`); a view's thread ends with its request.
+    # The messenger's threads keep their connections (`im/database.py`); a page's ends with it (`avchat/pages.py`).
     _database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
     if _database["ENGINE"] == "django.db.backends.sqlite3":
         _database["OPTIONS"] = {

@@ -34,29 +34,30 @@ def now_ms() -> int:
 def refresh() -> None:
     """Has a thread that stays go on with its connections as far as they are good; others are opened anew when needed.
 
-    Django's own `close_old_connections` would end them with every piece of work, as is right for the threads of
-    views, which end with their request: a connection that outlives its thread is a leak.
+    Django's own `close_old_connections`, which goes before and after each page, would end them with every piece of
+    work.
     """
     for kept in connections.all(initialized_only=True):
         kept.close_at = None
         kept.close_if_unusable_or_obsolete()
 
 
-async def read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Runs a function that reads the database in one of the reader threads.
+def attempt(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Runs a function that reads the database in this thread, which stays.
 
     It may run twice: once more where the database fails it, which a restart or a closed connection does.
     """
-
-    def task() -> R:
+    refresh()
+    try:
+        return function(*args, **kwargs)
+    except (OperationalError, InterfaceError):
         refresh()
-        try:
-            return function(*args, **kwargs)
-        except (OperationalError, InterfaceError):
-            refresh()
-            return function(*args, **kwargs)
+        return function(*args, **kwargs)
 
-    return await asyncio.get_running_loop().run_in_executor(_readers, task)
+
+async def read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Runs a function that reads the database in one of the reader threads, as `attempt` does."""
+    return await asyncio.get_running_loop().run_in_executor(_readers, lambda: attempt(function, *args, **kwargs))
 
 
 class Batch(Generic[Q, R]):

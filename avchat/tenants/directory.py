@@ -2,8 +2,8 @@
 
 Promises that a change made in this process is seen at once, and one made elsewhere (by a command, by another
 node) within `LIFE_SECONDS`, or as soon as somebody tells this process to `forget` the site. May be called from any
-thread; a look-up that is not in memory asks memcached, and then the database. Memcached has the secrets as the
-database has them, encrypted.
+thread; a look-up that is not in memory asks memcached, and then the database, once for all who want it meanwhile.
+Memcached has the secrets as the database has them, encrypted.
 """
 
 import logging
@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -81,7 +82,8 @@ changed: list[Callable[[str], None]] = []
 _shelf = Shelf("site", _Row, seconds=SHARED_SECONDS)
 _lock = threading.Lock()
 _known: dict[str, tuple[float, SiteInfo | None]] = {}
-_changes = 0
+# What is being looked up, and by nobody twice.
+_coming: dict[str, Future[SiteInfo | None]] = {}
 
 
 def site(key: str) -> SiteInfo | None:
@@ -89,32 +91,42 @@ def site(key: str) -> SiteInfo | None:
     if not KEY_FORM.fullmatch(key):
         return None
     with _lock:
-        seen = _changes
         until, before = _known.get(key, (0.0, None))
-    if time.monotonic() < until:
-        return before
-    info = _load(key)
+        if time.monotonic() < until:
+            return before
+        other = _coming.get(key)
+        if other is None:
+            ours = _coming[key] = Future()
+    if other is not None:
+        return other.result()
+    try:
+        info = _load(key)
+    except BaseException as error:
+        with _lock:
+            _done(key, ours)
+        ours.set_exception(error)
+        raise
     if info == before:
         # Each connection keeps what it was let in by: one and the same, as long as nothing changes.
         info = before
     with _lock:
         # What was read before a change must not outlive it.
-        if seen == _changes:
+        if _done(key, ours):
             if len(_known) >= MAX_SITES:
                 _known.clear()
             _known[key] = (time.monotonic() + LIFE_SECONDS, info)
+    ours.set_result(info)
     return info
 
 
 def forget(key: str | None = None) -> None:
     """Drop a site (or all) from this process's memory: it was changed."""
-    global _changes
     with _lock:
-        _changes += 1
-        if key is None:
-            _known.clear()
-        else:
-            _known.pop(key, None)
+        for memory in (_known, _coming):
+            if key is None:
+                memory.clear()
+            else:
+                memory.pop(key, None)
 
 
 def watch() -> None:
@@ -140,6 +152,14 @@ def _announce(key: str) -> None:
         except Exception:
             # The change is made; who is not told of it sees it a little later.
             log.exception("A change of site %s could not be told", key)
+
+
+def _done(key: str, look_up: Future[SiteInfo | None]) -> bool:
+    """Ends a look-up; whether the site was not changed meanwhile."""
+    if _coming.get(key) is not look_up:
+        return False
+    del _coming[key]
+    return True
 
 
 def _load(key: str) -> SiteInfo | None:

@@ -2,8 +2,11 @@
 
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
+from django.db import OperationalError
 from pytest_django import DjangoAssertNumQueries
 
 from avchat.tenants import directory, services
@@ -110,6 +113,66 @@ def test_any_thread_may_ask(transactional_db: None) -> None:
     for thread in threads:
         thread.join()
     assert [each.name if each else None for each in found] == ["Porchlight"] * 4
+
+
+class _Awaited(Future[directory.SiteInfo | None]):
+    """A look-up that tells how many wait for it."""
+
+    waiting: threading.Semaphore
+
+    def result(self, timeout: float | None = None) -> directory.SiteInfo | None:
+        self.waiting.release()
+        return super().result(timeout)
+
+
+@pytest.mark.parametrize("fault", [None, OperationalError("gone")])
+def test_a_site_that_many_threads_want_at_once_is_looked_up_once(
+    monkeypatch: pytest.MonkeyPatch, fault: OperationalError | None
+) -> None:
+    looked_up: list[str] = []
+    others_wait = threading.Event()
+
+    def load(key: str) -> None:
+        looked_up.append(key)
+        # Whoever would look it up as well waits for nobody.
+        _Awaited.waiting.release()
+        others_wait.wait(60)
+        if fault:
+            raise fault
+
+    monkeypatch.setattr(_Awaited, "waiting", threading.Semaphore(0), raising=False)
+    monkeypatch.setattr(directory, "Future", _Awaited)
+    monkeypatch.setattr(directory, "_load", load)
+    with ThreadPoolExecutor(8) as threads:
+        found = [threads.submit(directory.site, "pk_wanted") for _ in range(8)]
+        for _ in found:
+            assert _Awaited.waiting.acquire(timeout=60)
+        others_wait.set()
+    assert [each.exception() for each in found] == [fault] * 8
+    assert looked_up == ["pk_wanted"]
+    # What failed is not remembered.
+    with suppress(OperationalError):
+        directory.site("pk_wanted")
+    assert len(looked_up) == (2 if fault else 1)
+
+
+def test_who_asks_after_a_change_is_not_told_what_was_looked_up_before_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = directory._load
+    meanwhile: list[directory.SiteInfo] = []
+
+    def load_and_be_overtaken(key: str) -> directory.SiteInfo | None:
+        info = load(key)
+        monkeypatch.setattr(directory, "_load", load)
+        services.set_guests(account=None, site=site, allowed=True)
+        meanwhile.append(_info(site))
+        return info
+
+    monkeypatch.setattr(directory, "_load", load_and_be_overtaken)
+    assert not _info(site).guests
+    assert meanwhile[0].guests
+    assert _info(site) is meanwhile[0]
 
 
 def _ask(key: str, found: list[directory.SiteInfo | None]) -> None:

@@ -59,6 +59,15 @@ def mark(server: Server, replica: MariaDB) -> None:
     replica.query("UPDATE im_message SET body = CONCAT('replica: ', body)", database=name)
 
 
+def test_a_server_whose_binary_log_a_power_cut_shortens_is_refused(server: Server, primary: MariaDB) -> None:
+    primary.query("SET GLOBAL sync_binlog = 0")
+    try:
+        with pytest.raises(RuntimeError, match=r"avchat\.E003"):
+            server.manage("check", "--database", "default")
+    finally:
+        primary.query("SET GLOBAL sync_binlog = 1")
+
+
 async def test_history_comes_from_a_replica_that_has_got_as_far(
     site: Site, server: Server, primary: MariaDB, replica: MariaDB
 ) -> None:
