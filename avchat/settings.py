@@ -159,10 +159,8 @@ XA_SECONDS = env.float("AVCHAT_XA_SECONDS", default=1800)
 
 # The work that nobody waits for: a broker of its own for Celery, or none, and then the serving process does it.
 CELERY_BROKER_URL = env.str("AVCHAT_BROKER_URL", default="") or None
-# What a killed worker had begun comes again: to another worker at once, or once it was invisible for that long.
+# What a killed worker had begun comes again once it was invisible for that long, or when the schedule finds it due.
 CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 3, "socket_timeout": 30}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
