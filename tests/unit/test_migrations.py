@@ -1,4 +1,4 @@
-"""A version is migrated to while nodes of the one before serve: what those store is taken, and what they read is there."""
+"""A version is migrated to while nodes of the one before serve: what they store is taken, what they read is there."""
 
 import pytest
 from django.db import connection, transaction
