@@ -45,8 +45,12 @@ class Member(models.Model):
     url = models.CharField(max_length=500, blank=True, default="")
     role = models.CharField(max_length=12, default="member")
     groups = models.JSONField(default=list)
-    email = models.CharField(max_length=254, blank=True, default="", help_text="For mails; never shown to others.")
-    origin = models.CharField(max_length=300, blank=True, default="", help_text="Where one with an e-mail came from.")
+    email = models.CharField(
+        max_length=254, blank=True, default="", db_default="", help_text="For mails; never shown to others."
+    )
+    origin = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Where one with an e-mail came from."
+    )
     show = models.CharField(max_length=10, default="online")
     status = models.CharField(max_length=140, blank=True, default="")
     tabs = models.JSONField(default=list)

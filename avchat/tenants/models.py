@@ -68,9 +68,15 @@ class Site(models.Model):
     digest_since = models.BigIntegerField(
         null=True, help_text="Since when missed messages are mailed (ms); empty: not."
     )
-    digest_minutes = models.PositiveIntegerField(default=30, help_text="How long a member has to be away before.")
-    digest_excerpts = models.BooleanField(default=False, help_text="Whether the mails show how messages begin.")
-    digest_base = models.CharField(max_length=300, blank=True, default="", help_text="Our address in the mails.")
+    digest_minutes = models.PositiveIntegerField(
+        default=30, db_default=30, help_text="How long a member has to be away before."
+    )
+    digest_excerpts = models.BooleanField(
+        default=False, db_default=False, help_text="Whether the mails show how messages begin."
+    )
+    digest_base = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Our address in the mails."
+    )
 
     def __str__(self) -> str:
         return self.name

@@ -7,6 +7,7 @@ import secrets
 
 from django.db import models
 
+from avchat.fields import ExactCharField
 from avchat.tenants.models import Account, Site
 from im.models import Member
 
@@ -80,11 +81,11 @@ class Export(models.Model):
         EXPIRED = "expired"
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=40, unique=True, default=new_export_key)
+    key = ExactCharField(max_length=40, unique=True, default=new_export_key)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ASKED)
     by = models.ForeignKey(Account, null=True, on_delete=models.SET_NULL, related_name="+")
     asked = models.BigIntegerField()
-    run = models.CharField(max_length=64, blank=True, default="")
+    run = ExactCharField(max_length=64, blank=True, default="")
     alive = models.BigIntegerField(default=0)
     messages = models.BigIntegerField(default=0, help_text="Written so far.")
     ready = models.BigIntegerField(default=0)

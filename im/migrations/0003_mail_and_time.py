@@ -14,14 +14,14 @@ class Migration(migrations.Migration):
             model_name="member",
             name="email",
             field=models.CharField(
-                blank=True, default="", help_text="For mails; never shown to others.", max_length=254
+                blank=True, db_default="", default="", help_text="For mails; never shown to others.", max_length=254
             ),
         ),
         migrations.AddField(
             model_name="member",
             name="origin",
             field=models.CharField(
-                blank=True, default="", help_text="Where one with an e-mail came from.", max_length=300
+                blank=True, db_default="", default="", help_text="Where one with an e-mail came from.", max_length=300
             ),
         ),
         migrations.AddIndex(

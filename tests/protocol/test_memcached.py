@@ -1,7 +1,11 @@
 """A server with memcached: every change is seen at once, and a memcached that is gone is not missed."""
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -165,6 +169,45 @@ async def test_a_memcached_that_hangs_is_not_missed(site: Site, memcacheds: list
             memcached.thaw()
     await in_use(site, *memcacheds)
     await run_through(site, "thawed")
+
+
+async def test_a_backup_that_is_put_back_with_memcached_emptied_shows_nothing_of_later(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    memcached = Memcached().start()
+    database = {"AVCHAT_DATABASE_URL": f"sqlite:///{var / 'db.sqlite3'}"}
+    server = Server(var, AVCHAT_MEMCACHED=memcached.address, **database)
+    try:
+        site = Site(server.start())
+        ann, bob = await site.join("ann", name="Ann"), await site.join("bob")
+        room = (await ann.send("bob", "kept"))["conversation"]
+        assert await names(bob, "ann") == {"ann": "Ann"}
+        with closing(sqlite3.connect(var / "db.sqlite3")) as source:
+            source.execute("VACUUM INTO ?", [str(tmp_path / "backup")])
+        await site.join("cid")
+        await ann.say(room, "lost")
+        await in_use(site, memcached)
+        assert await names(bob, "ann", "cid") == {"ann": "Ann", "cid": "Cid"}
+        assert (await entry(bob, room))["last"]["body"] == "lost"
+        kept = b"".join(memcached.contents().values())
+        assert b"Cid" in kept
+        assert b"lost" in kept
+        await site.leave()
+        server.stop()
+        for beside in ("-wal", "-shm"):
+            (var / f"db.sqlite3{beside}").unlink(missing_ok=True)
+        shutil.copy(tmp_path / "backup", var / "db.sqlite3")
+        server.manage("restored")
+        memcached.restart()
+        server.start()
+        bob = await site.join("bob")
+        assert await names(bob, "ann", "cid") == {"ann": "Ann"}
+        found = await entry(bob, room)
+        assert (found["last"]["body"], found["seq"]) == ("kept", 1)
+        assert {member["name"] for member in found["members"]} == {"Ann", "Bob"}
+        await site.leave()
+    finally:
+        server.stop()
+        memcached.stop()
 
 
 async def test_no_secret_and_no_pickle_lies_in_memcached(site: Site, memcacheds: list[Memcached]) -> None:

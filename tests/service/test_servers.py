@@ -3,12 +3,13 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis
 
-from tests.support.client import Connection
+from tests.support.client import Connection, Frame, HelloRefused
 from tests.support.http import HttpConnection
 from tests.support.mariadb import MariaDB
 from tests.support.memcached import Memcached
@@ -156,6 +157,45 @@ async def test_what_is_kept_in_memory_is_spread_over_both_memcached_servers(
         await ann.ok("conversations")
     assert all(memcached.stats()["curr_items"] > 0 for memcached in installation.memcacheds)
     assert all(memcached.stats()["get_hits"] > 0 for memcached in installation.memcacheds)
+
+
+async def test_a_name_or_a_site_that_is_changed_at_one_node_is_changed_at_the_other(
+    installation: Installation, sites: list[Site]
+) -> None:
+    here, there = installation.nodes
+
+    async def named(who: Connection) -> str:
+        (bob,) = (await who.ok("members", ids=["bob"]))["members"]
+        return str(bob["name"])
+
+    def kept() -> str:
+        return "".join(repr(memcached.contents()) for memcached in installation.memcacheds)
+
+    for number, site in enumerate(sites):
+        before, after = f"Bob of {number}", f"Robert of {number}"
+        site.server = here
+        await site.join("bob", name=before)
+        ann = await join(site, there, "ann")
+        assert [await named(ann), await named(ann)] == [before, before]
+        assert before in kept()
+        site.server = here
+        await site.join("bob", name=after)
+        assert await named(ann) == after
+        guest = {"guest": {"name": "Visitor"}}
+        site.server = there
+        with pytest.raises(HelloRefused):
+            await site.hello(guest)
+        # In the other node's memory, and in the one that they share: by itself it would be there for a minute.
+        await eventually(lambda key=site.key: key in kept())
+        change = f'set_guests(account=None, site=Site.objects.get(key="{site.key}"), allowed=True)'
+        here.manage("shell", "-c", f"from avchat.tenants.services import *; {change}")
+
+        async def let_in(site: Site = site, guest: Frame = guest) -> bool:
+            with suppress(HelloRefused):
+                return bool(await site.hello(guest))
+            return False
+
+        await eventually(let_in)
 
 
 async def test_history_comes_from_the_replica_at_every_node_and_is_never_less_than_was_acknowledged(

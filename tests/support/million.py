@@ -88,7 +88,7 @@ def fill(size: int) -> Site:
 
 def empty() -> None:
     """Removes all that a site has, quickly."""
-    tables = [model._meta.db_table for model in apps.get_app_config("im").get_models()]
+    tables = [model._meta.db_table for app in ("work", "im") for model in apps.get_app_config(app).get_models()]
     with connection.constraint_checks_disabled(), connection.cursor() as sql:
         for table in tables:
             sql.execute(f"{'TRUNCATE TABLE' if connection.vendor == 'mysql' else 'DELETE FROM'} {table}")

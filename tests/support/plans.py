@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import connection
 
-BIG = {"im_message", "im_participant", "im_member", "im_memberword", "im_conversation"}
-NAMED = re.compile(r"""[`"]?(im_\w+)[`"]?\s+(?:AS\s+)?[`"]?(\w+)""", re.IGNORECASE)
+BIG = {"im_message", "im_participant", "im_member", "im_memberword", "im_conversation", "work_subscriber"}
+NAMED = re.compile(r"""[`"]?((?:im|work)_\w+)[`"]?\s+(?:AS\s+)?[`"]?(\w+)""", re.IGNORECASE)
 SCAN = re.compile(r"SCAN (\w+)")
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import redis.asyncio as client
 
 from im.nodes import directory as promises
 from im.nodes import redis as in_redis
@@ -167,6 +168,47 @@ async def test_a_node_that_no_longer_beats_is_gone(redis: Redis, monkeypatch: py
     assert (await there.beat()).forgotten
     # What it had can still be asked: somebody has to note when its members were last seen.
     assert await here.names_of("there") == ["m:1"]
+    for node in (here, there):
+        await node.leave()
+        await node.close()
+
+
+async def test_what_a_node_had_is_forgotten_some_time_after_its_last_beat(redis: Redis) -> None:
+    here = RedisDirectory("here", redis.url)
+    await here.beat()
+    await here.change(["m:1"], [])
+    await here.write("presence:1", {"ann": b"A"})
+    await here.change(["m:2"], [], afresh=True)
+    await here.put_session("secret", {"who": b"ann"}, 60)
+    await here.take("connect:10.0.0.1", 1, 10)
+    kept = ["avchat:book:presence:1:here", "avchat:names:here"]
+    async with client.Redis.from_url(redis.url, decode_responses=True) as asked:
+        lives = {key: await asked.pttl(key) for key in await asked.keys("avchat:*") if key != "avchat:nodes"}
+        assert set(kept) < set(lives)
+        assert all(0 < life <= promises.BOOK_LIFE_S * 1000 for life in lives.values())
+        # One that goes on beating keeps it.
+        for key in kept:
+            await asked.pexpire(key, 10_000)
+        for _ in range(in_redis.RENEW_BEATS):
+            await here.beat()
+        assert all([await asked.pttl(key) > 10_000 for key in kept])
+    await here.leave()
+    await here.close()
+
+
+async def test_what_a_node_had_outlives_its_last_beat_only_so_long(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_redis, "BOOK_LIFE_S", 1)
+    here, there = RedisDirectory("here", redis.url), RedisDirectory("there", redis.url)
+    await there.beat()
+    await there.change(["m:1"], [])
+    await there.write("presence:1", {"ann": b"A"})
+
+    async def forgotten() -> bool:
+        return not await here.names_of("there") and not await here.read("presence:1", ["ann"], ["there"])
+
+    await eventually(forgotten)
     for node in (here, there):
         await node.leave()
         await node.close()

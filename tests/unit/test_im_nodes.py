@@ -1,6 +1,7 @@
 """Several nodes: what is stored at one reaches the members at the others, once and in order, whatever the bus does."""
 
 import asyncio
+import json
 import random
 import threading
 from collections.abc import AsyncIterator, Iterable
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
+from channels.routing import URLRouter
+from channels.testing import HttpCommunicator, WebsocketCommunicator
 from django.test import RequestFactory
 
 from avchat.dashboard import limits
 from avchat.tenants.models import Site
-from im import database, feed, reception, sessions
+from im import database, feed, rates, reception, routing, sessions
 from im import handler as handler_module
 from im import node as node_module
 from im.caller import Caller
@@ -144,6 +147,46 @@ async def test_nodes_that_write_to_one_conversation_at_once_tell_everybody_all_o
         seqs = [frame["seq"] for frame in desk.of("message")]
         assert seqs == sorted(seqs)
         assert not any(body.startswith(desk.sub) for body in bodies(desk))
+
+
+class Listed:
+    """A layer that notes its channels."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.heard: set[str] = set()
+        self.told: set[str] = set()
+
+    async def send(self, channel: str, message: Message) -> None:
+        self.told.add(channel)
+        await self.layer.send(channel, message)
+
+    async def receive(self, channel: str) -> Message:
+        self.heard.add(channel)
+        return await self.layer.receive(channel)
+
+
+async def test_a_node_has_one_channel_whatever_its_members_do(site: Site, cluster: Cluster) -> None:
+    layers: list[Listed] = []
+    ends = cluster.ends
+
+    def listed(node: str) -> list[tuple[Layer, Directory]]:
+        made = [(Listed(layer), directory) for layer, directory in ends(node)]
+        layers.extend(layer for layer, _ in made)
+        return [*made]
+
+    cluster.ends = listed
+    nodes = await cluster.grow(3)
+    for other in (site, await settle("Quay")):
+        desks = await seats(other, *((f"m{n}", nodes[n % 3]) for n in range(6)))
+        for desk in desks:
+            await desk.ask("message.send", to={"member": "m0" if desk.sub != "m0" else "m1"}, body="Ahoy", key="1")
+        await eventually(lambda desks=desks: len(bodies(desks[0])) == 5)
+        await watching(desks[0], "m1", "online")
+    assert [len(layer.heard) for layer in layers] == [1] * 3
+    channels = set().union(*(layer.heard for layer in layers))
+    assert len(channels) == 3
+    assert set().union(*(layer.told for layer in layers)) == channels
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -446,6 +489,49 @@ async def test_who_comes_back_while_a_node_registers_again_is_entered(
         return link.up and not link._changes and located[here.id] == {name}
 
     await eventually(entered)
+
+
+async def test_connections_of_an_address_are_counted_over_all_nodes_whatever_their_transport(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
+    monkeypatch.setattr(rates, "CONNECTION_BURST", 2)
+    monkeypatch.setattr(rates, "CONNECTIONS_PER_SECOND", 0.001)
+    nodes = await cluster.grow(2)
+    scope = {"client": ("10.0.0.1", 4711)}
+
+    async def websocket(node: Node) -> str:
+        monkeypatch.setattr(node_module, "_current", node)
+        communicator = WebsocketCommunicator(routing.websocket, "/im/v1/ws")
+        communicator.scope |= scope
+        assert (await communicator.connect())[0]
+        await communicator.send_to("no frame")
+        return str(json.loads(await communicator.receive_from())["code"])
+
+    async def session(node: Node) -> str:
+        monkeypatch.setattr(node_module, "_current", node)
+        web = URLRouter(routing.http)
+        communicator = HttpCommunicator(web, "POST", "/im/v1/sessions?site=none", b"no frame")
+        communicator.scope |= scope
+        return str(json.loads((await communicator.get_response())["body"])["code"])
+
+    passed = [await websocket(nodes[0]), await session(nodes[1])]
+    assert "rate-limited" not in passed
+    assert [await websocket(nodes[1]), await session(nodes[0])] == ["rate-limited"] * 2
+
+
+async def test_hellos_of_a_site_are_counted_over_all_nodes_and_those_of_others_are_not_kept_waiting(
+    site: Site, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "SITE_HELLO_BURST", 2)
+    monkeypatch.setattr(rates, "SITE_HELLOS_PER_SECOND", 0.001)
+    here, there = await cluster.grow(2)
+    await seats(site, ("ann", here), ("bob", there))
+    for node in (here, there):
+        with pytest.raises(Refusal) as refused:
+            await seats(site, ("cid", node))
+        assert refused.value.code == "rate-limited"
+        assert refused.value.retry_ms
+    await seats(await settle("Quay"), ("ann", here))
 
 
 async def test_tries_to_log_in_are_counted_over_all_nodes_and_by_each_where_there_is_no_directory(

@@ -5,7 +5,8 @@ planner goes by the schema alone, with few.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +16,23 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from avchat.tenants import directory as sites
 from avchat.tenants.models import Site
-from avchat.work import retention
-from im import conversations, database, members, messages, protocol, reception, replay, rosters, views
+from avchat.tenants.tokens import Claims
+from avchat.work import digest, retention, statistics
+from avchat.work.models import Day, DigestMark, Subscriber
+from im import (
+    conversations,
+    cursor,
+    database,
+    feed,
+    members,
+    messages,
+    node,
+    protocol,
+    reception,
+    replay,
+    rosters,
+    views,
+)
 from im.caller import Caller
 from im.dispatch import routes
 from im.models import Block, Contact, Conversation, Hidden, Message, Reaction
@@ -30,12 +46,21 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 SIZE = 1_000_000 if connection.vendor == "mysql" else 10_000
 LONG_SEQ = SIZE // 5
 LONG, SHORT = "room1", "room2"
+EPOCH = date(1970, 1, 1)
+# Connected to one node: the viewer, whom it writes with, and members of whom most are in one conversation.
+PRESENT = frozenset({1, *range(SIZE // 2 + 1, SIZE // 2 + 51), *range(SIZE // 4, SIZE // 4 + 2_000)})
 
 
 @pytest.fixture(autouse=True)
 def _snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test is in a transaction of its own already."""
     monkeypatch.setattr(database, "snapshot", contextlib.nullcontext)
+
+
+@pytest.fixture(autouse=True)
+def _days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days of a second: all messages are of the first thousand seconds."""
+    monkeypatch.setattr(statistics, "_ms", lambda day: (day - EPOCH).days * 1_000)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +91,17 @@ def add_what_is_rare(site: int) -> None:
         for other in range(half + 2_500, half + 2_700):
             model.objects.create(site_id=site, owner_id=viewer, member_id=other, **more)
             model.objects.create(site_id=site, owner_id=other, member_id=other + 1, **more)
+    # Mail reaches a tenth, some of whom are due; the site's messages are looked through but for the last thousand.
+    some = million.SERIES[connection.vendor].format(size=SIZE // 10)
+    with connection.cursor() as sql:
+        sql.execute(
+            "INSERT INTO work_subscriber (member_id, site_id, came, went, due, mailed, told, off)"
+            f" SELECT n, {site}, 0, 0, CASE WHEN n % 100 = 5 THEN 1 ELSE 0 END, 0, 0, 0 FROM {some}"
+        )
+    Subscriber.objects.filter(member=viewer).delete()
+    Subscriber.objects.create(member_id=half + 1, site_id=site, came=0)
+    DigestMark.objects.create(site_id=site, since=1, version=SIZE - 1_000)
+    Site.objects.filter(id=site).update(digest_since=1)
 
 
 def store(*frames: protocol.Frame, caller: Caller) -> None:
@@ -92,6 +128,67 @@ def send(n: int, to: protocol.Target) -> protocol.MessageSend:
 def send_many(caller: Caller) -> None:
     frames = [send(n, protocol.Target(conversation=f"room{n % (SIZE // 500) + 1}")) for n in range(500)]
     store(*frames, caller=caller)
+
+
+def hello(caller: Caller, members: Iterable[int], missed: int | None = None) -> None:
+    """These members come at once, each after so many changes of its site; None: for the first time."""
+    position = replay.position(caller.site_id)
+    resume = None if missed is None else cursor.cursor(position.epoch, position.version - missed)
+    wanted = [reception.Wanted(Caller(caller.site, id, f"m{id}", "member"), resume, None) for id in members]
+    for state in reception._states(caller.site_id, wanted):
+        assert isinstance(state, reception.State)
+        assert state.resumed is (None if missed is None else True)
+        assert bool(state.changes) is (missed is not None)
+
+
+def missed_by_a_feed(caller: Caller) -> None:
+    missed = feed._missed(caller.site_id, SIZE - 1_000, PRESENT)
+    assert set(missed.changes) == {million.VIEWER, SIZE // 2 + 1}, "those in the room in which something was said"
+    assert all(missed.changes.values())
+
+
+def touched_in_many_rooms(caller: Caller) -> None:
+    """Rooms of two, in each of which something was said, and two who see each other in none of the rest."""
+    touched = replay.touched(caller.site_id, SIZE // 2 - 500, PRESENT)
+    assert million.VIEWER in touched.members
+
+
+def enrolled(caller: Caller) -> None:
+    """A hundred members, of whom a third is new and a third has another name."""
+    about = [(f"m{n}" if n % 3 else f"new{n}", f"m{n}" if n % 3 == 1 else f"Ann {n}") for n in range(3_000, 3_100)]
+    common = {"avatar": "", "url": "", "role": "member", "groups": (), "guest": False, "kid": "k"}
+    with transaction.atomic():
+        tx = Transaction()
+        tx.lock_sites([caller.site_id])
+        found = members.enroll(tx, caller.site_id, [Claims(sub=sub, name=name, **common) for sub, name in about])
+        assert set(found) == {sub for sub, _ in about}
+        transaction.set_rollback(True)
+
+
+def counted(caller: Caller) -> None:
+    """A day on which something was said a thousand times, among all others."""
+    day = EPOCH + timedelta(days=SIZE // 2_000)
+    statistics._count(caller.site_id, day, final=True)
+    assert Day.objects.get(site=caller.site_id, day=day).messages == 1_000
+
+
+def looked_through(caller: Caller) -> None:
+    """Many can be reached by mail, and one has not read what was said."""
+    digest.look_through(caller.site_id)
+    assert Subscriber.objects.filter(site=caller.site_id, due__gt=digest.DAY_MS).count() == 1
+
+
+def seen_to(caller: Caller) -> None:
+    """Many are due, none of whom has an address."""
+    before = Subscriber.objects.filter(site=caller.site_id, due=1).count()
+    assert caller.site_id in digest.sites()
+    digest.send_due(caller.site_id)
+    assert Subscriber.objects.filter(site=caller.site_id, due=1).count() == max(0, before - digest.PAGE) < before
+
+
+def missed_by_the_busiest(caller: Caller) -> None:
+    site, row = Site.objects.get(id=caller.site_id), Subscriber(member_id=caller.id, told=0)
+    assert len(digest._missed(site, row)) == digest.SHOWN
 
 
 def page_of_members(**fields: Any) -> Callable[[Caller], Any]:
@@ -133,6 +230,27 @@ QUERIES: dict[str, tuple[Callable[[Caller], Any], int]] = {
     "resume after nothing": (resumed(0), 12_000),
     "resume after a thousand changes": (resumed(1_000), 30_000),
     "hello": (lambda c: reception._states(c.site_id, [reception.Wanted(c, None, None)]), 80_000),
+    "hello with resume": (lambda c: hello(c, [c.id], 1_000), 100_000),
+    "hellos of many at once": (lambda c: hello(c, range(SIZE // 2 + 2, SIZE // 2 + 102)), 10_000),
+    "hellos of many at once, with resume": (
+        lambda c: hello(c, range(SIZE // 2 + 52, SIZE // 2 + 102), SIZE - 50),
+        60_000,
+    ),
+    "who is named by tokens": (lambda c: members.profiles(c.site_id, [f"m{n}" for n in range(1, 501)]), 2_000),
+    "members who are new or changed": (enrolled, 3_000),
+    "whom changes concern": (lambda c: replay.concerned(c.site_id, SIZE - 1_000, PRESENT), 30_000),
+    "what a node missed": (missed_by_a_feed, 30_000),
+    "what a node missed of many conversations": (touched_in_many_rooms, 20_000),
+    "choices of presence": (lambda c: replay.choices(PRESENT, SIZE - 1_000), 10_000),
+    "versions of sites": (lambda c: node._versions([c.site_id]), 10),
+    "a silent conversation": (
+        lambda c: views.silent_conversation(c.site_id, "new", "", range(1, 101), pair=False),
+        500,
+    ),
+    "a day's figures": (counted, 5_000),
+    "digests: who has missed something": (looked_through, 10_000),
+    "digests: who is due": (seen_to, 10_000),
+    "digests: what the busiest has missed": (missed_by_the_busiest, 30_000),
     "unread counts": (unread_of_the_busiest, 80_000),
     "unread counts of a page": (lambda c: views.unread_counts(c.site_id, c.id, range(2, 52)), 3_000),
     "conversations": (lambda c: conversations.listed(c, protocol.Conversations(limit=50)), 20_000),

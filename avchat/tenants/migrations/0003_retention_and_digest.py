@@ -12,17 +12,23 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="site",
             name="digest_base",
-            field=models.CharField(blank=True, default="", help_text="Our address in the mails.", max_length=300),
+            field=models.CharField(
+                blank=True, db_default="", default="", help_text="Our address in the mails.", max_length=300
+            ),
         ),
         migrations.AddField(
             model_name="site",
             name="digest_excerpts",
-            field=models.BooleanField(default=False, help_text="Whether the mails show how messages begin."),
+            field=models.BooleanField(
+                db_default=False, default=False, help_text="Whether the mails show how messages begin."
+            ),
         ),
         migrations.AddField(
             model_name="site",
             name="digest_minutes",
-            field=models.PositiveIntegerField(default=30, help_text="How long a member has to be away before."),
+            field=models.PositiveIntegerField(
+                db_default=30, default=30, help_text="How long a member has to be away before."
+            ),
         ),
         migrations.AddField(
             model_name="site",
