@@ -251,8 +251,15 @@ class Monitor:
 
     def detached(self, handler: "Handler") -> None:
         """A session is no longer read: remembers how those were that it watches, and the member itself."""
-        handler.told = {sub: self._digest(handler, sub) for sub in handler.watching or ()}
+        places = {sub: (handler.caller.site_id, sub) for sub in handler.watching or ()}
+        untold = {sub: self._changed[place] for sub, place in places.items() if place in self._changed}
+        handler.told = {sub: self._digest(handler, sub) for sub in places if sub not in untold}
+        for sub, member in untold.items():
+            # It is about to be told, but no longer to this one.
+            handler.told[sub] = digest(None if handler.apart(member) else self._told.get(places[sub]))
         handler.told[""] = self._own_digest(handler)
+        if untold:
+            self._tell_all()
 
     def attached(self, handler: "Handler") -> None:
         """A session is read again: what has changed since is told as it is now."""
