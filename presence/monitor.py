@@ -94,7 +94,7 @@ class Monitor:
             if told and entry.visible:
                 entry.since = database.now_ms()
                 self._show(entry)
-            for handler in self.node.router.handlers(entry.caller.id):
+            for handler in handlers:
                 self._tell(handler, {entry.caller.sub: entry.own()})
 
     def idle(self, handler: "Handler", on: bool) -> None:
