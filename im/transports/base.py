@@ -20,12 +20,15 @@ HIBERNATE = "avchat.hibernate"
 class Consumer(AsyncConsumer):
     """A Channels consumer that listens to its connection alone: events come through the node's router."""
 
-    channel_layer_alias = ""
-
-    async def __call__(self, *args: Any) -> None:
+    async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Any]) -> None:
         """Serves the connection; however that ends, it is gone afterwards."""
+        # Channels' own loop makes a task of every message, to listen to a channel layer as well.
+        self.scope, self.base_send = scope, send
         try:
-            await super().__call__(*args)
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
         finally:
             self.gone()
 
