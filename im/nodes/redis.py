@@ -6,13 +6,14 @@ names a node has; `<p>book:<book>:<n>` a hash; `<p>session:<id>`, `<p>own:<id>` 
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from im.database import Batch
 from im.nodes.directory import BOOK_LIFE_S, LIFE_S, OWN, Kept, Pulse, Session, Unreachable
 
 CONNECTIONS = 50
@@ -22,16 +23,22 @@ WAIT_S = 5.0
 RENEW_BEATS = 20
 """After how many beats the life of what a node has is renewed."""
 
-# Generic cell rate algorithm (ITU-T I.371) by the server's clock: the moment at which the bucket is full again.
+# Generic cell rate algorithm (ITU-T I.371) by the server's clock: the moment at which each bucket is full again.
+# ARGV: for each bucket its rate, its burst and the tokens to take.
 TAKE = """
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1000000
-local rate, burst, tokens = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + math.max(tokens, 1) / rate
-local wait = full - now - burst / rate
-if wait > 0 then return math.ceil(wait * 1000) end
-if tokens > 0 then redis.call('SET', KEYS[1], string.format('%.6f', full), 'EX', math.ceil(full - now) + 1) end
-return 0
+local waits = {}
+for n, key in ipairs(KEYS) do
+    local rate, burst, tokens = tonumber(ARGV[3 * n - 2]), tonumber(ARGV[3 * n - 1]), tonumber(ARGV[3 * n])
+    local full = math.max(tonumber(redis.call('GET', key) or '0'), now) + math.max(tokens, 1) / rate
+    local wait = full - now - burst / rate
+    waits[n] = math.max(math.ceil(wait * 1000), 0)
+    if wait <= 0 and tokens > 0 then
+        redis.call('SET', key, string.format('%.6f', full), 'EX', math.ceil(full - now) + 1)
+    end
+end
+return waits
 """
 
 # ARGV: life in ms, `moves`, `home`, and for PUT the fields.
@@ -65,6 +72,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Bucket(NamedTuple):
+    """A bucket of tokens, and how many are wanted of it."""
+
+    key: str
+    rate: float
+    burst: int
+    tokens: int
+
+
 def _reachable(call: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
     async def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -95,6 +111,7 @@ class RedisDirectory:
         )
         self._redis = redis.Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
+        self._takes: Batch[Bucket, int] = Batch(self._take_all)
         self._put = self._redis.register_script(PUT)
         self._end = self._redis.register_script(END)
 
@@ -260,10 +277,21 @@ class RedisDirectory:
     def _session_keys(self, id: str) -> list[str]:
         return [self._key(kind, id) for kind in ("session", "own", "watching")]
 
-    @_reachable
     async def take(self, name: str, rate: float, burst: int, tokens: int = 1) -> int:
-        """By a script, in one round trip."""
-        return int(await self._take(keys=[self._key("rate", name)], args=[rate, burst, tokens]))
+        """By a script, in one round trip for all who ask meanwhile: a community that comes back asks at once."""
+        return await self._takes.ask(Bucket(self._key("rate", name), rate, burst, tokens))
+
+    async def _take_all(self, asked: list[Bucket]) -> list[int | Exception]:
+        try:
+            return await self._take_now(asked)
+        except Unreachable as error:
+            return [error] * len(asked)
+
+    @_reachable
+    async def _take_now(self, asked: list[Bucket]) -> list[int | Exception]:
+        keys = [bucket.key for bucket in asked]
+        waits: list[int | Exception] = await self._take(keys=keys, args=[x for bucket in asked for x in bucket[1:]])
+        return waits
 
     async def close(self) -> None:
         """Closes the connections."""

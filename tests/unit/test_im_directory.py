@@ -150,6 +150,24 @@ async def test_asking_whether_there_is_a_token_takes_none(join: Join) -> None:
     assert await here.take("failed:10.0.0.1", 0.001, 2) == 0
 
 
+async def test_of_those_who_come_at_once_each_takes_of_its_own_bucket_and_in_turn(join: Join) -> None:
+    here = join("here")
+    asked = [here.take(f"connect:{name}", 0.001, burst) for name, burst in [("a", 2), ("b", 1)] * 3]
+    waits = await asyncio.gather(*asked)
+    assert [wait > 0 for wait in waits] == [False, False, False, True, True, True]
+
+
+async def test_those_who_come_at_once_take_their_tokens_in_few_round_trips(redis: Redis) -> None:
+    here = RedisDirectory("here", redis.url)
+    await here.take("connect:first", 1, 10)
+    async with client.Redis.from_url(redis.url) as asked:
+        await asked.config_resetstat()
+        assert await asyncio.gather(*(here.take(f"connect:{n}", 1, 10) for n in range(300))) == [0] * 300
+        calls = (await asked.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert calls <= 4
+    await here.close()
+
+
 async def _alone(directory: Directory) -> bool:
     return not (await directory.beat()).others
 
@@ -229,6 +247,8 @@ async def test_a_server_that_does_not_answer_is_said_to_be_unreachable(redis: Re
         await here.beat()
     with pytest.raises(Unreachable):
         await here.take("connect:10.0.0.1", 1, 1)
+    waits = await asyncio.gather(*(here.take("connect:10.0.0.1", 1, 1) for _ in range(9)), return_exceptions=True)
+    assert {type(wait) for wait in waits} == {Unreachable}
     redis.start()
     assert (await here.beat()).forgotten
     await here.close()
