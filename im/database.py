@@ -18,6 +18,8 @@ MANY = 200
 """Questions in one batch, at the most: so many that the next ones need not wait for long."""
 BATCHES = 2
 """Batches of one kind that are answered at the same time: what is slow to answer does not hold up all others."""
+APART_S = 0.02
+"""What lies between the beginnings of two batches of one kind, in seconds."""
 
 P = ParamSpec("P")
 Q = TypeVar("Q")
@@ -61,31 +63,45 @@ async def read(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R
 
 
 class Batch(Generic[Q, R]):
-    """Questions that are answered together: those that come while others are answered make the next batch.
+    """Questions that are answered together.
+
+    Whoever comes alone is answered at once. Those who come soon after, or while others are answered, make the next
+    batch: in a crowd there are many in each, so that none costs much.
 
     Args:
         answer: gives for each question, in order, what it is answered with, or what is raised.
+        apart: what lies between the beginnings of two batches, in seconds.
     """
 
-    def __init__(self, answer: Callable[[list[Q]], Awaitable[list[R | Exception]]]) -> None:
+    def __init__(self, answer: Callable[[list[Q]], Awaitable[list[R | Exception]]], apart: float = APART_S) -> None:
         self._answer = answer
+        self._apart = apart
         self._waiting: list[tuple[Q, asyncio.Future[R]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gathering = False
+        self._next = 0.0
 
     async def ask(self, question: Q) -> R:
         """The answer to one question. One that is cancelled, or fails, leaves the others of its batch theirs."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((question, future))
-        if len(self._tasks) < BATCHES:
+        if not self._gathering and len(self._tasks) < BATCHES:
+            self._gathering = True
             task = loop.create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await future
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting:
+            try:
+                await asyncio.sleep(self._next - loop.time())
+            finally:
+                self._gathering = False
             some, self._waiting = self._waiting[:MANY], self._waiting[MANY:]
+            self._next = loop.time() + self._apart
             answers = await self._answers([question for question, _ in some])
             for (_, future), answer in zip(some, answers, strict=True):
                 if future.done():
@@ -94,6 +110,10 @@ class Batch(Generic[Q, R]):
                     future.set_exception(answer)
                 else:
                     future.set_result(answer)
+            if self._gathering:
+                # Another one has begun to, of all who wait.
+                return
+            self._gathering = bool(self._waiting)
 
     async def _answers(self, questions: list[Q]) -> list[R | Exception]:
         try:

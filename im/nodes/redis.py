@@ -20,6 +20,8 @@ CONNECTIONS = 50
 TIMEOUT_S = 2.0
 WAIT_S = 5.0
 """How long a call waits for one of the connections, in seconds: many that come at once are no fault of the server."""
+TAKES_APART_S = 0.002
+"""What lies between two round trips for tokens, in seconds: a hello makes several, one after the other."""
 RENEW_BEATS = 20
 """After how many beats the life of what a node has is renewed."""
 
@@ -111,7 +113,7 @@ class RedisDirectory:
         )
         self._redis = redis.Redis.from_pool(pool)
         self._take = self._redis.register_script(TAKE)
-        self._takes: Batch[Bucket, int] = Batch(self._take_all)
+        self._takes: Batch[Bucket, int] = Batch(self._take_all, TAKES_APART_S)
         self._put = self._redis.register_script(PUT)
         self._end = self._redis.register_script(END)
 

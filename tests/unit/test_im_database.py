@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from django.db import OperationalError
 
-from im.database import Batch
+from im.database import MANY, Batch
 from tests.support.wait import eventually
 
 
@@ -34,7 +34,7 @@ def desk() -> Desk:
 
 async def asked(desk: Desk, *numbers: int) -> list["asyncio.Task[int]"]:
     """Asks, once two batches are under way, so that the rest is one."""
-    batch = Batch(desk.answer)
+    batch = Batch(desk.answer, apart=0)
     tasks = []
     for n in (1, 2):
         tasks.append(asyncio.create_task(batch.ask(n)))
@@ -84,3 +84,26 @@ async def test_one_who_no_longer_waits_leaves_the_others_their_answers(desk: Des
     desk.open.set()
     assert await asyncio.gather(tasks[0], tasks[1], tasks[3]) == [2, 4, 8]
     assert tasks[2].cancelled()
+
+
+async def test_those_who_come_soon_after_another_are_answered_together(desk: Desk) -> None:
+    desk.open.set()
+    batch = Batch(desk.answer, apart=0.2)
+    assert await batch.ask(1) == 2
+    tasks = []
+    for n in range(2, 6):
+        tasks.append(asyncio.create_task(batch.ask(n)))
+        # However many turns of the loop lie between them.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*tasks) == [4, 6, 8, 10]
+    assert desk.asked == [[1], [2, 3, 4, 5]]
+
+
+async def test_more_than_a_batch_holds_make_several_and_each_is_answered(desk: Desk) -> None:
+    desk.open.set()
+    batch = Batch(desk.answer, apart=0.01)
+    numbers = [n for n in range(1000) if n != 13]
+    assert await asyncio.gather(*map(batch.ask, numbers)) == [2 * n for n in numbers]
+    assert max(map(len, desk.asked)) == MANY
+    assert await batch.ask(1) == 2
