@@ -5,7 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import base_user
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
@@ -52,6 +55,20 @@ def test_who_signs_up_is_logged_in_and_asked_for_a_first_site(client: Client) ->
     assert response.redirect_chain == [("/dashboard/", 302)]
     assert "Add your first site." in response.content.decode()
     assert Account.objects.get().email == "maren@example.org"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_transaction_waits_for_a_password_to_be_hashed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[bool] = []
+
+    def hashing(password: str | None) -> str:
+        waiting.append(connection.in_atomic_block)
+        return make_password(password)
+
+    monkeypatch.setattr(base_user, "make_password", hashing)
+    client.post("/dashboard/sign-up", {"name": "Maren", "email": "maren@example.org", "password": PASSWORD})
+    assert waiting == [False]
+    assert Account.objects.get().check_password(PASSWORD)
 
 
 def test_what_is_wrong_with_a_sign_up_is_said_at_its_field(client: Client, maren: Account) -> None:
