@@ -15,11 +15,11 @@ from tests.support.site import Site
 NETWORK = r"net::ERR_|blocked by CORS policy|WebSocket connection to .* failed|status of 50[0-9]"
 
 LISTENER = """
-window.heard = [];
+window.pageWasTold = [];
 for (const kind of ["pointerdown", "pointerup", "click", "scroll"]) {
   addEventListener(kind, (event) => {
     const target = event.composedPath()[0];
-    window.heard.push({kind, at: Math.round(performance.now()), on: (target.textContent ?? "").slice(0, 40)});
+    window.pageWasTold.push({kind, at: Math.round(performance.now()), on: (target.textContent ?? "").slice(0, 40)});
   }, {capture: true, passive: true});
 }
 """
@@ -67,7 +67,7 @@ class Chat:
 
     async def heard(self) -> list[dict[str, Any]]:
         """What the page was told of the pointer, with the text under it, and of its scrolling, with times in ms."""
-        events: list[dict[str, Any]] = await self.page.evaluate("window.heard")
+        events: list[dict[str, Any]] = await self.page.evaluate("window.pageWasTold")
         return events
 
     async def press(self, target: Locator) -> None:
