@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,7 @@ class Elsewhere:
         self._reading += 1
         try:
             found = await self.look(places)
+            alive = await self._alive()
         finally:
             self._reading -= 1
             news = set(self._news)
@@ -140,11 +142,20 @@ class Elsewhere:
             if place in found and place not in news and self._monitor.watches(place):
                 before = self._known.pop(place, {})
                 link = self._node.link(place[0])
-                now = {node: one for node, one in before.items() if (link, node) in self._going} | found[place]
+                kept = {node for node in before if (link, node) in self._going or (link, node) not in alive}
+                now = {node: before[node] for node in kept} | found[place]
                 if now:
                     self._known[place] = now
                 if now != before:
                     self._monitor.changed(place, next(iter((now or before).values())).member)
+
+    async def _alive(self) -> set[tuple["Link", str]]:
+        """The nodes that the directories know: what one that came back empty has not, says nothing of the others."""
+        found: set[tuple[Link, str]] = set()
+        for link in self._node.links:
+            with suppress(Unreachable):
+                found |= {(link, node) for node in await link.directory.others()}
+        return found
 
     async def look(self, places: Iterable[Place]) -> dict[Place, Contributions]:
         """What other nodes contribute to members; without those of whom the directory does not tell just now."""

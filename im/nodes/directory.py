@@ -59,6 +59,9 @@ class Directory(Protocol):
     async def beat(self) -> Pulse:
         """Says that this node is alive, and learns who else is."""
 
+    async def others(self) -> frozenset[str]:
+        """The other nodes that are alive."""
+
     async def leave(self) -> None:
         """Takes this node out, with all that it has."""
 

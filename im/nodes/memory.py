@@ -49,7 +49,11 @@ class MemoryDirectory:
         """Never lost, and never late."""
         forgotten = self._node not in self._hub.names
         self._hub.names.setdefault(self._node, set())
-        return Pulse(frozenset(self._hub.names) - {self._node}, forgotten)
+        return Pulse(await self.others(), forgotten)
+
+    async def others(self) -> frozenset[str]:
+        """Those that have begun and not left."""
+        return frozenset(self._hub.names) - {self._node}
 
     async def leave(self) -> None:
         """Forgets the node."""

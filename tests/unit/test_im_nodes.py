@@ -446,6 +446,22 @@ async def test_a_redis_that_begins_anew_costs_a_moment(site: Site, cluster: Clus
     await eventually(lambda: sees(cid, "ann", "away"))
 
 
+async def test_a_redis_that_has_lost_everything_does_not_make_members_look_gone(
+    site: Site, two: tuple[Node, Node], redis: Redis
+) -> None:
+    here, there = two
+    bob, _ = await seats(site, ("bob", there), ("ann", here))
+    await watching(bob, "ann", "online")
+    # The look that is made now and then comes before the nodes have noticed.
+    elsewhere, place = monitor.of(there).elsewhere, (site.pk, "ann")
+    for node in two:
+        node.links[0]._tasks[0].cancel()
+    redis.empty()
+    await elsewhere.learn([place])
+    assert [one.show for one in elsewhere.of(place)] == ["online"]
+    assert shows(bob, "ann") == []
+
+
 async def test_who_comes_back_while_a_node_registers_again_is_entered(
     site: Site, two: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
