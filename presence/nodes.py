@@ -132,7 +132,8 @@ class Elsewhere:
         self._reading += 1
         try:
             found = await self.look(places)
-            alive = await self._alive()
+            lacking = [place for place, now in found.items() if self._known.get(place, {}).keys() - now.keys()]
+            alive = await self._alive({self._node.link(site_id) for site_id, _ in lacking})
         finally:
             self._reading -= 1
             news = set(self._news)
@@ -149,10 +150,10 @@ class Elsewhere:
                 if now != before:
                     self._monitor.changed(place, next(iter((now or before).values())).member)
 
-    async def _alive(self) -> set[tuple["Link", str]]:
-        """The nodes that the directories know: what one that came back empty has not, says nothing of the others."""
+    async def _alive(self, over: Iterable["Link"]) -> set[tuple["Link", str]]:
+        """The nodes that directories know: what one that came back empty has not, says nothing of the others."""
         found: set[tuple[Link, str]] = set()
-        for link in self._node.links:
+        for link in over:
             with suppress(Unreachable):
                 found |= {(link, node) for node in await link.directory.others()}
         return found
