@@ -73,7 +73,7 @@ class Chat:
     async def press(self, target: Locator) -> None:
         """Presses with the pointer, on the page in front of all others.
 
-        Chromium may drop a press before the page hears of it; then once more. One that was heard has to do.
+        One of which the page was told nothing at all is made once more; one that was heard has to do.
         """
         await self.page.bring_to_front()
         for _ in range(2):
