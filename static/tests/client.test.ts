@@ -11,8 +11,8 @@ const hello = {member: me, cursor: "", time: 0, tabs: [], unread: {}, limits: {}
 const online: Status = {phase: "online", since: 0};
 const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
-/** A client whose service answers as `answer` says; null: the connection goes before the answer comes. */
-async function made(answer: (frame: Frame) => Frame | null): Promise<{client: Client; ends: LinkEnds; asked: Frame[]}> {
+/** A client whose service answers as `answer` says, after what `wait` gives; null: the connection goes before the answer comes. */
+async function made(answer: (frame: Frame) => Frame | null, wait: (frame: Frame) => Promise<void> | undefined = () => undefined): Promise<{client: Client; ends: LinkEnds; asked: Frame[]}> {
   const asked: Frame[] = [];
   let ends: LinkEnds | undefined;
   const nothing = (): void => undefined;
@@ -22,10 +22,12 @@ async function made(answer: (frame: Frame) => Frame | null): Promise<{client: Cl
       ends = given;
       return {
         leading: true, tell: nothing, watch: nothing, idle: nothing, retry: nothing, start: nothing, stop: nothing,
-        request: (frame) => {
+        request: async (frame) => {
           asked.push(frame);
+          await wait(frame);
           const reply = answer(frame);
-          return reply ? Promise.resolve(reply) : Promise.reject(new Refusal("lost"));
+          if (!reply) throw new Refusal("lost");
+          return reply;
         },
       };
     },
@@ -100,4 +102,32 @@ test("what was read before an own message is told to the service although nothin
   client.seen("c");
   client.seen("c");
   assert.deepEqual(asked.filter((frame) => frame.type === "message.read").map((frame) => frame.seq), [2]);
+});
+
+test("a window opened again before its minimising is answered stays open", async () => {
+  const answers: (() => void)[] = [];
+  const {client, ends} = await made(lists, (frame) => (frame.type === "tabs.set" ? new Promise((done) => { answers.push(done); }) : undefined));
+  ends.hello(hello, false);
+  await turn();
+  client.open("c");
+  client.minimise("c");
+  client.open("c");
+  for (const answer of answers) {
+    answer();
+    await turn();
+    assert.deepEqual(client.state.tabs, [{conversation: "c", state: "open"}]);
+  }
+  assert.equal(answers.length, 3);
+});
+
+test("the last answer about tabs counts, whatever another device had set before it", async () => {
+  let answer = (): void => undefined;
+  const {client, ends} = await made(lists, (frame) => (frame.type === "tabs.set" ? new Promise((done) => { answer = done; }) : undefined));
+  ends.hello(hello, false);
+  await turn();
+  client.open("c");
+  ends.event({type: "tabs", tabs: []});
+  answer();
+  await turn();
+  assert.deepEqual(client.state.tabs, [{conversation: "c", state: "open"}]);
 });

@@ -33,6 +33,8 @@ export class Client {
   private readonly listeners = new Set<() => void>();
   private readonly typed = new Map<string, number>();
   private readonly asked = new Set<string>();
+  /** The tabs that the service was told last. */
+  private told: Tab[] = [];
   private link: Link | null = null;
   private readonly login: Login;
   private queued = false;
@@ -183,7 +185,8 @@ export class Client {
   private async call(frame: Frame): Promise<Frame> {
     const reply = await this.link!.request(frame);
     const event = echo(frame, reply, this.state.me!.id);
-    if (event) this.event(event);
+    // An answer about tabs that have been set anew meanwhile would bring the old ones back until the next answer.
+    if (event && (frame.type !== "tabs.set" || frame.tabs === this.told)) this.event(event);
     return reply;
   }
 
@@ -274,7 +277,7 @@ export class Client {
   // ── tabs ──
   setTabs(tabs: Tab[], tell = true): void {
     this.state.tabs = tabs.slice(0, this.state.limits.tabs);
-    if (tell) this.call({type: "tabs.set", tabs: this.state.tabs}).catch(() => undefined);
+    if (tell) this.call({type: "tabs.set", tabs: this.told = this.state.tabs}).catch(() => undefined);
     this.changed();
   }
 

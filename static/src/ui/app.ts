@@ -117,6 +117,11 @@ export class Ui {
     this.changed();
   }
 
+  /** Moves the focus to where one writes in a conversation. */
+  write(id: string): void {
+    this.focus(`${of("win", id)} textarea`);
+  }
+
   /** Called after each drawing. */
   settle(): void {
     const found = this.target && this.root.querySelector<HTMLElement>(this.target);

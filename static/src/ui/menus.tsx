@@ -51,7 +51,7 @@ function actions(app: App, conversation: Conversation, model: Model): Item[] {
   const {message, item} = model;
   const mine = message.from === client.state.me!.id;
   const id = conversation.id;
-  const write = (): void => ui.focus(`${of("win", id)} textarea`);
+  const write = (): void => ui.write(id);
   const items: Item[] = [];
   if (item?.failed) items.push({label: t("tryAgain"), icon: refresh, act: () => client.outbox.retry(item.key)});
   items.push({label: t("copy"), icon: copy, act: () => copyText(app, message.body)});

@@ -6,7 +6,7 @@ import smile from "icon:smile";
 import {title, type Conversation} from "../core/store";
 import {jumbo} from "../format";
 import type {Bubble as Model} from "../groups";
-import {first, of, useApp, type App} from "./app";
+import {first, useApp, type App} from "./app";
 import {soon} from "./later";
 import {IconButton} from "./parts";
 import {Text} from "./text";
@@ -54,7 +54,7 @@ export function Bubble({conversation, model, head, author, current, names, fresh
   }});
   const answer = (): void => {
     ui.setWin(conversation.id, {reply: message, edit: undefined});
-    ui.focus(`${of("win", conversation.id)} textarea`);
+    ui.write(conversation.id);
   };
   const anchor = (event: Event): HTMLElement => event.currentTarget as HTMLElement;
   const keys = (event: KeyboardEvent): void => {
@@ -64,7 +64,7 @@ export function Bubble({conversation, model, head, author, current, names, fresh
     else if (event.key === "r" || event.key === "R") answer();
     else if ((event.key === "e" || event.key === "E") && message.from === me.id) {
       ui.setWin(conversation.id, {edit: message, reply: undefined});
-      ui.focus(`${of("win", conversation.id)} textarea`);
+      ui.write(conversation.id);
     } else if (event.key === "+") react(element.current!);
     else return;
     event.preventDefault();

@@ -6,7 +6,7 @@ import settings from "icon:settings";
 import squarePen from "icon:square-pen";
 import usersIcon from "icon:users";
 import x from "icon:x";
-import {of, useApp, type View} from "./app";
+import {useApp, type View} from "./app";
 import {Out} from "./out";
 import {Connection} from "./notes";
 import {block, SHOWS, Status} from "./menus";
@@ -84,7 +84,7 @@ export function Phone(): VNode | null {
     if (from.current.edge) history.back();
     else if (message) {
       ui.setWin(page.id, {reply: message, edit: undefined});
-      ui.focus(`${of("win", page.id)} textarea`);
+      ui.write(page.id);
     }
   };
   return <div class="phone" role="region" aria-label={t("chat")} onKeyDown={keys} onTouchStart={swipe} onTouchEnd={swipe}>

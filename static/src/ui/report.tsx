@@ -1,6 +1,6 @@
 /** Reporting a message. */
 import type {Conversation} from "../core/store";
-import {of, useApp} from "./app";
+import {useApp} from "./app";
 import {h, useRef, type VNode} from "./vdom";
 
 /** A message is reported in the window that it stands in. */
@@ -11,7 +11,7 @@ export function Report({conversation}: {conversation: Conversation}): VNode {
   const field = useRef<HTMLInputElement | null>(null);
   const close = (): void => {
     ui.setWin(id, {report: undefined});
-    ui.focus(`${of("win", id)} textarea`);
+    ui.write(id);
   };
   const submit = (event: Event): void => {
     event.preventDefault();

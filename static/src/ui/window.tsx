@@ -65,15 +65,15 @@ export function Window({conversation}: {conversation: Conversation}): VNode {
     const tabs = state.tabs.filter((tab) => tab.state === "open" && tab.conversation !== id);
     client.close(id);
     ui.activate(tabs[0]?.conversation ?? null);
-    ui.focus(tabs[0] ? `${of("win", tabs[0].conversation)} textarea` : "[data-opener]");
+    if (tabs[0]) ui.write(tabs[0].conversation);
+    else ui.focus("[data-opener]");
   };
+  const back = (): void => { ui.setWin(id, {view: "log"}); ui.write(id); };
   const keys = (event: KeyboardEvent): void => {
     if (event.key === "Escape") {
       event.stopPropagation();
-      if (win.view !== "log") {
-        ui.setWin(id, {view: "log"});
-        ui.focus(`${of("win", id)} textarea`);
-      } else minimise();
+      if (win.view === "log") minimise();
+      else back();
     }
   };
   const second = blocked ? t("blocked") : presence ? inWords(app, presence)
@@ -81,7 +81,6 @@ export function Window({conversation}: {conversation: Conversation}): VNode {
   const typing = typingLine(app, conversation);
   const trouble = plight(app);
   const {notice} = win;
-  const back = (): void => { ui.setWin(id, {view: "log"}); ui.focus(`${of("win", id)} textarea`); };
   return <section class={`win ${active ? "active" : ""}`} role="dialog" aria-modal="false" aria-labelledby={`t-${id}`} id={`w-${id}`} data-win={id}
     onKeyDown={keys} onFocusCapture={() => ui.activate(id)} onPointerDown={() => ui.activate(id)}>
     <header class="wh" onClick={(event) => { if (!ui.phone && !(event.target as HTMLElement).closest("button")) minimise(); }}>
@@ -121,5 +120,5 @@ export function show(app: App, id: string): void {
     client.open(id);
   } else client.open(id);
   ui.activate(id);
-  if (!ui.phone) ui.focus(`${of("win", id)} textarea`);
+  if (!ui.phone) ui.write(id);
 }
