@@ -109,6 +109,24 @@ async def test_at_the_bottom_the_log_follows_what_comes(community: Community) ->
         await expect(window.message(f"Message {n}")).to_be_in_viewport()
 
 
+async def test_what_is_drawn_between_a_scroll_and_its_event_does_not_undo_the_scroll(community: Community) -> None:
+    await community.conversation("bob", "ann", said=(f"Message {n}" for n in range(1, 41)))
+    ann = await community.come("ann")
+    window = ann.window("Bob")
+    await expect(window.message("Message 40")).to_be_in_viewport()
+    moved: int = await window.log.evaluate(
+        """async (log) => {
+          log.scrollTop -= 100;
+          const before = log.scrollTop;
+          // As a press does, which draws anew before the event of the scroll comes.
+          log.dispatchEvent(new PointerEvent("pointerdown", {bubbles: true, composed: true}));
+          await new Promise((done) => setTimeout(done, 200));
+          return log.scrollTop - before;
+        }"""
+    )
+    assert moved == 0
+
+
 async def test_a_window_opens_where_the_unread_messages_begin(community: Community) -> None:
     conversation = await community.conversation("ann", "bob", said=(f"Old {n}" for n in range(1, 31)), open=False)
     bob = await community.site.join("bob")

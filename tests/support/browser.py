@@ -14,16 +14,6 @@ from tests.support.site import Site
 # What a browser writes when the network is gone, as some tests have it; each test says which of these it expects.
 NETWORK = r"net::ERR_|blocked by CORS policy|WebSocket connection to .* failed|status of 50[0-9]"
 
-LISTENER = """
-window.pageWasTold = [];
-for (const kind of ["pointerdown", "pointerup", "click", "scroll"]) {
-  addEventListener(kind, (event) => {
-    const target = event.composedPath()[0];
-    window.pageWasTold.push({kind, at: Math.round(performance.now()), on: (target.textContent ?? "").slice(0, 40)});
-  }, {capture: true, passive: true});
-}
-"""
-
 
 class Chat:
     """The chat on a page. Windows, tabs and rows are found by the name that they show."""
@@ -64,23 +54,6 @@ class Chat:
     async def choose(self, item: str) -> None:
         """Chooses from the menu that is open."""
         await self.menu.locator("[role^=menuitem]", has_text=item).click()
-
-    async def heard(self) -> list[dict[str, Any]]:
-        """What the page was told of the pointer, with the text under it, and of its scrolling, with times in ms."""
-        events: list[dict[str, Any]] = await self.page.evaluate("window.pageWasTold")
-        return events
-
-    async def press(self, target: Locator) -> None:
-        """Presses with the pointer, on the page in front of all others.
-
-        One of which the page was told nothing at all is made once more; one that was heard has to do.
-        """
-        await self.page.bring_to_front()
-        for _ in range(2):
-            before = len(await self.heard())
-            await target.click()
-            if any(event["kind"].startswith("pointer") for event in (await self.heard())[before:]):
-                return
 
     async def ready(self) -> "Chat":
         """Waits until the member is in."""
@@ -186,7 +159,6 @@ class Community:
         """A browser of somebody's own: nothing is shared with the others."""
         context = await self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         self._contexts.append(context)
-        await context.add_init_script(LISTENER)
         context.on("console", self._told)
         context.on("weberror", lambda failure: self.complaints.append(str(failure.error)))
         return context

@@ -186,7 +186,7 @@ export class Client {
     const reply = await this.link!.request(frame);
     const event = echo(frame, reply, this.state.me!.id);
     // An answer about tabs that have been set anew meanwhile would bring the old ones back until the next answer.
-    if (event && (frame.type !== "tabs.set" || frame.tabs === this.told)) this.event(event);
+    if (event && (!frame.tabs || frame.tabs === this.told)) this.event(event);
     return reply;
   }
 

@@ -31,10 +31,7 @@ export function Log({conversation, watching}: Props): VNode {
   const reading = held.current ??= new Reading(app, conversation, redraw);
   reading.watching = watching;
   const anchor = reading.anchor();
-  useEffect(() => {
-    reading.mounted();
-    return () => reading.leave();
-  }, []);
+  useEffect(() => reading.mounted(), []);
   useEffect(() => reading.drawn(anchor));
   return reading.draw();
 }
@@ -44,10 +41,10 @@ class Reading {
   watching = false;
   private current = "";
   private bottom = true;
+  private top = 0;
   private readonly box: Ref<HTMLDivElement | null> = {current: null};
   private parts: Part[] = [];
   private signature = "";
-  private observer: ResizeObserver | null = null;
   private placed = false;
   private readonly shown = new Set<string>();
   private newest = 0;
@@ -58,20 +55,19 @@ class Reading {
 
   constructor(private readonly app: App, private readonly conversation: Conversation, private readonly redraw: () => void) {}
 
-  mounted(): void {
+  /** Begins to look after its size; what it returns ends that. */
+  mounted(): () => void {
+    const box = this.box.current!;
     // Whatever changes height (a picture, a keyboard, a longer composer), the bottom stays the bottom.
-    this.observer = new ResizeObserver(() => { if (this.bottom) this.toBottom(); });
-    this.observer.observe(this.box.current!);
-  }
-
-  leave(): void {
-    this.observer?.disconnect();
+    const observer = new ResizeObserver(() => { if (this.follows(box)) this.toBottom(box); });
+    observer.observe(box);
+    return () => observer.disconnect();
   }
 
   /** The first message in view, and where: it must not move by what is drawn next. */
   anchor(): Anchor | null {
     const box = this.box.current;
-    if (!box || this.bottom) return null;
+    if (!box || this.follows(box)) return null;
     const top = box.getBoundingClientRect().top;
     const element = [...box.querySelectorAll<HTMLElement>(".m, .sys")].find((x) => x.getBoundingClientRect().bottom > top);
     return element ? {element, offset: element.getBoundingClientRect().top} : null;
@@ -80,12 +76,10 @@ class Reading {
   drawn(anchor: Anchor | null): void {
     const {conversation, app: {client}} = this;
     if (conversation.history === "none" && client.state.status.phase === "online") void client.loadHistory(conversation.id);
+    const box = this.box.current!;
     if (!this.placed) this.place();
-    else if (this.bottom) this.toBottom();
-    else if (anchor?.element.isConnected) {
-      const moved = anchor.element.getBoundingClientRect().top - anchor.offset;
-      if (moved) this.box.current!.scrollTop += moved;
-    }
+    else if (this.bottom) this.toBottom(box);
+    else if (anchor?.element.isConnected) box.scrollTop += anchor.element.getBoundingClientRect().top - anchor.offset;
     this.after();
   }
 
@@ -94,15 +88,21 @@ class Reading {
     const box = this.box.current!;
     if (this.conversation.history !== "loaded") return;
     this.placed = true;
-    this.toBottom();
+    this.toBottom(box);
     const line = box.querySelector<HTMLElement>(".new");
     if (line && line.offsetTop < box.scrollTop) box.scrollTop = line.offsetTop - 12;
     this.scrolled();
   }
 
-  private toBottom(): void {
-    const box = this.box.current;
-    if (box) box.scrollTop = box.scrollHeight;
+  /** Whether it stays at the bottom. A scroll counts from when it was made: the page may be told of it later. */
+  private follows(box: HTMLElement): boolean {
+    if (box.scrollTop !== this.top) this.bottom = box.scrollHeight - (this.top = box.scrollTop) - box.clientHeight < NEAR;
+    return this.bottom;
+  }
+
+  private toBottom(box: HTMLElement): void {
+    box.scrollTop = box.scrollHeight;
+    this.top = box.scrollTop;
   }
 
   private after(): void {
@@ -118,10 +118,8 @@ class Reading {
     const box = this.box.current;
     // A window that has just been minimised still hears of its scrolling.
     if (!box) return;
-    const bottom = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
-    const changed = bottom !== this.bottom;
-    this.bottom = bottom;
-    if (changed) this.redraw();
+    const was = this.bottom;
+    if (this.follows(box) !== was) this.redraw();
     else this.after();
   };
 
@@ -133,9 +131,9 @@ class Reading {
   };
 
   private readonly toNew = (): void => {
-    const line = this.box.current!.querySelector<HTMLElement>(".new");
-    if (line && line.offsetTop > this.box.current!.scrollTop) this.box.current!.scrollTop = line.offsetTop - 12;
-    else this.toBottom();
+    const box = this.box.current!;
+    const line = box.querySelector<HTMLElement>(".new");
+    box.scrollTop = line && line.offsetTop > box.scrollTop ? line.offsetTop - 12 : box.scrollHeight;
     this.scrolled();
   };
 
