@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery.exceptions import Reject
+from django.db import OperationalError as DatabaseError
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
@@ -56,6 +57,29 @@ def test_a_task_that_fails_keeps_no_other_from_running(running: None, caplog: py
     work.delay()
     assert done.wait(PATIENCE_S)
     assert "A task failed" in caplog.text
+
+
+@pytest.mark.parametrize(("code", "traceback"), [(2013, False), (1054, True)])
+def test_a_database_that_does_not_answer_is_a_line_in_the_log_and_what_is_wrong_with_a_task_a_traceback(
+    code: int, traceback: bool, running: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = threading.Event()
+
+    @app.task(name=f"tests.database{code}")
+    def ask() -> None:
+        raise DatabaseError(code, "Lost connection to server during query")
+
+    @app.task(name=f"tests.after{code}")
+    def after() -> None:
+        done.set()
+
+    ask.delay()
+    after.delay()
+    clock.start()
+    assert done.wait(PATIENCE_S)
+    (record,) = [record for record in caplog.records if record.name == "avchat.work.clock"]
+    assert "Lost connection" in caplog.text
+    assert (record.exc_info is not None) == traceback
 
 
 def test_the_schedule_is_gone_through_again_and_again_even_while_a_task_asks_for_itself(
