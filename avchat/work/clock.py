@@ -27,7 +27,7 @@ FIRST_S = 5.0
 """How soon after the start all of the schedule is gone through, in seconds."""
 BREATH_S = 0.02
 """The shortest breath, in seconds."""
-GONE = (2002, 2003, 2006, 2013)
+GONE = {2002, 2003, 2006, 2013}
 """What the client of MariaDB says where there is no server, or no answer of it."""
 STOP_S = 3.0
 """How long a stop waits for the batch under way, in seconds."""
@@ -125,13 +125,11 @@ def _run(call: Callable[[], Any]) -> None:
         call()
     except Ending:
         pass
-    except OperationalError as error:
-        if error.args[:1] and error.args[0] in GONE:
+    except Exception as error:
+        if isinstance(error, OperationalError) and GONE.intersection(error.args[:1]):
             # What it did not do is found again by the schedule.
             logger.warning("A task is left for its next turn, because the database does not answer: %s", error)
         else:
             logger.exception("A task failed")
-    except Exception:
-        logger.exception("A task failed")
     finally:
         close_old_connections()

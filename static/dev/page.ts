@@ -37,6 +37,6 @@ setTimeout(() => {
   } else {
     app.ui.activate("priya");
     app.ui.setWin("priya", {draft: arabic ? "لا عجلة، بعد انتهاء التصوير" : "No rush, after your imaging run is fine"});
-    app.ui.focus("[data-win=priya] textarea");
+    app.ui.write("priya");
   }
 }, 400);

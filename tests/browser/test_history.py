@@ -120,7 +120,7 @@ async def test_what_is_drawn_between_a_scroll_and_its_event_does_not_undo_the_sc
           const before = log.scrollTop;
           // As a press does, which draws anew before the event of the scroll comes.
           log.dispatchEvent(new PointerEvent("pointerdown", {bubbles: true, composed: true}));
-          await new Promise((done) => setTimeout(done, 200));
+          await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
           return log.scrollTop - before;
         }"""
     )
