@@ -63,9 +63,8 @@ class Server(uvicorn.Server):
         """Looks after clients that take too long, once a second."""
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections):
-                if isinstance(connection, HttpProtocol):
-                    connection.look(now)
+            for connection in self._http():
+                connection.look(now)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -76,6 +75,9 @@ class Server(uvicorn.Server):
             listener.close()
         running, connections = node.current(), pool.current()
         running.drain()
+        # A connection that is kept, as proxies do, takes no more requests; those under way are answered.
+        for connection in self._http():
+            connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await connections.empty()
@@ -84,6 +86,9 @@ class Server(uvicorn.Server):
         await asyncio.to_thread(clock.stop)
         await running.close()
         connections.stop()
+
+    def _http(self) -> list[HttpProtocol]:
+        return [each for each in self.server_state.connections if isinstance(each, HttpProtocol)]
 
     def _take_back(self, fd: int) -> None:
         """A connection whose response has been waited for in the pool is ready for the next request."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bare import TEXT, Bare, frame
+from tests.support.bare import CLOSE, TEXT, Bare, frame
 from tests.support.client import decode, encode
 from tests.support.http import HttpConnection
 from tests.support.server import Server
@@ -211,12 +211,21 @@ async def test_a_server_that_ends_gives_up_its_address_first(tmp_path: Path) -> 
     try:
         site = Site(own)
         client = await Bare.join(site, "ann")
+        reader, writer = await asyncio.open_connection("127.0.0.1", own.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"}"), 20)
         ended = asyncio.create_task(asyncio.to_thread(own.terminate))
         assert json.loads((await client.read())[1])["type"] == "closing"
-        # Told to go elsewhere, and whoever comes now finds nobody here.
+        opcode, payload = await client.read()
+        assert (opcode, int.from_bytes(payload[:2])) == (CLOSE, 1012)
+        # Told to go elsewhere; and while it says good-bye, whoever comes finds nobody here, nor does one, such as a
+        # proxy, that has kept its connection for the next request.
+        assert await asyncio.wait_for(reader.read(), 20) == b""
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", own.port), 5).close()
-        assert (await client.told()).code == 1012
+        assert not client.reader.at_eof()
+        await client.send(frame(CLOSE, payload))
+        writer.close()
         await ended
         await site.leave()
     finally:
