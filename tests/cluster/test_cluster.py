@@ -292,15 +292,14 @@ async def test_a_draining_node_refuses_no_member_that_nginx_sends_elsewhere(clus
     site = Site(cluster, transport="ws")
     await eventually(lambda: take_turns(cluster))
     before = cluster.send("node1", signal.SIGTERM)
-    cut = 0
+    cut: list[int | None] = []
     while cluster.pids["node1"] == before:
         try:
             member = await site.join("ann")
             await member.ok("ping")
             await member.drop()
         except Ended as ended:
-            assert ended.code == 1012
-            cut += 1
+            cut.append(ended.code)
     # One may have come in the moment before the node began to drain.
-    assert cut <= 1
+    assert cut in ([], [1012])
     await site.leave()
