@@ -12,9 +12,11 @@ A value belongs on a shelf, and there are two ways for it to stay right:
   read. So forgetting leaves a tombstone for `GRAVE_SECONDS`, and readers store with `add`, which does nothing where
   there is something; and a reader that took longer than `READ_SECONDS`, which the tombstone may not have outlived,
   stores nothing. The tombstone is set before the commit, for a process that dies right after it, and again after the
-  commit, for readers that read the old row in between. What is left: a tombstone that does not arrive because
-  memcached is cut off from here (but not from all others), and a process that is frozen between its look at the
-  clock and its `add`. Both leave a value that is out of date for `seconds` of its shelf at most.
+  commit, for readers that read the old row in between. One that does not arrive because memcached is cut off from
+  here is owed: this process believes nothing that memcached has in its place, and sets it before its next look-up.
+  What is left: others, who are not cut off, until then; one of several servers that was away, while the others had
+  its names, and has its memory still; and a process that is frozen between its look at the clock and its `add`. They
+  leave a value that is out of date for `seconds` of its shelf at most.
 """
 
 import hashlib
@@ -43,6 +45,8 @@ used. Where no server is left, a try costs nothing."""
 MAX_VALUE = 512 * 1024
 MANY = 200
 """Values that are asked for at once."""
+MAX_OWED = 100_000
+"""Tombstones that are kept for a memcached that is gone; it should be back by then, and is mostly empty."""
 COMPLAINT_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
@@ -56,6 +60,8 @@ counts: Counter[tuple[str, str]] = Counter()
 _lock = threading.Lock()
 _backend: Any = None
 _complained = -COMPLAINT_SECONDS
+# Keys whose tombstones did not arrive.
+_owed: dict[str, None] = {}
 
 
 class Shelf(Generic[V]):
@@ -103,11 +109,12 @@ class Shelf(Generic[V]):
             transaction.on_commit(partial(_bury, keys), robust=True)
 
     def _stored(self, names: list[str]) -> dict[str, bytes]:
+        _settle()
         found: dict[str, bytes] = {}
         for start in range(0, len(names), MANY):
             keys = {self._key(name): name for name in names[start : start + MANY]}
             answer: dict[str, bytes] = _ask({}, "get_many", list(keys))
-            found.update((keys[key], data) for key, data in answer.items())
+            found.update((keys[key], GRAVE if key in _owed else data) for key, data in answer.items())
         return found
 
     def _keep(self, values: Mapping[str, V], until: float) -> None:
@@ -177,7 +184,18 @@ def _ask(otherwise: Any, method: str, *args: Any) -> Any:
 def _bury(keys: list[str]) -> None:
     """Puts tombstones in place of values."""
     for key in keys:
-        _ask(None, "set", key, GRAVE, GRAVE_SECONDS)
+        if _ask(False, "set", key, GRAVE, GRAVE_SECONDS) is not False:
+            _owed.pop(key, None)
+        elif len(_owed) < MAX_OWED:
+            _owed[key] = None
+
+
+def _settle() -> None:
+    """Sets tombstones that are owed, until one does not arrive again."""
+    for key in list(_owed)[:MANY]:
+        _bury([key])
+        if key in _owed:
+            break
 
 
 def _complain(fault: Exception) -> None:
@@ -199,6 +217,7 @@ def _forked() -> None:
 
 def _settings_changed(*, setting: str, **_: Any) -> None:
     if setting == "CACHES":
+        _owed.clear()
         reset()
 
 

@@ -16,6 +16,7 @@ from avchat.cache import Shelf
 from avchat.memcached import Bytes, shared_cache
 from tests.support.memcached import Memcached
 from tests.support.server import free_port
+from tests.support.wait import until
 
 Share = Callable[..., None]
 
@@ -268,6 +269,22 @@ def test_a_tombstone_arrives_though_memcached_was_restarted_behind_an_open_conne
     memcached.restart()
     source.shelf.forget(["a"])
     assert list(memcached.contents().values()) == [cache.GRAVE]
+
+
+def test_a_tombstone_that_did_not_arrive_is_set_when_memcached_answers_again(
+    memcached: Memcached, share: Share
+) -> None:
+    share(memcached, timeout=0.05, dead_timeout=1)
+    source = Source(a="old")
+    source.fetch("a")
+    memcached.freeze()
+    # From here on nothing is sent to it for a while.
+    source.fetch("b")
+    source.rows["a"] = "new"
+    source.shelf.forget(["a"])
+    memcached.thaw()
+    until(lambda: source.fetch("a") == {"a": "new"} and cache.GRAVE in memcached.contents().values())
+    assert source.fetch("a") == {"a": "new"}
 
 
 def test_of_two_servers_each_has_its_part_and_one_that_dies_takes_only_its_own(
