@@ -25,3 +25,12 @@ async def eventually(condition: Callable[[], Any], patience: float = PATIENCE_S)
             return found
         assert time.monotonic() < deadline, f"Not true after {patience} seconds: {inspect.getsource(condition).strip()}"
         await asyncio.sleep(LOOK_S)
+
+
+def until(condition: Callable[[], Any], patience: float = PATIENCE_S) -> Any:
+    """As `eventually`, where there is no event loop, or none that is to go on meanwhile."""
+    deadline = time.monotonic() + patience
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"Not true after {patience} seconds: {inspect.getsource(condition).strip()}"
+        time.sleep(LOOK_S)
+    return found

@@ -304,7 +304,9 @@ def asleep() -> Iterator[subprocess.Popen[bytes]]:
 
 def test_watch_logs_processes_and_kernel_and_draws_a_graph(asleep: subprocess.Popen[bytes], tmp_path: Path) -> None:
     png = tmp_path / "graph.png"
-    found = watch(f"--pid=node={asleep.pid}", f"--pid=me={os.getpid()}", "--every=0.1", "--seconds=0.3", f"--png={png}")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        found = watch(f"--pid=node={asleep.pid}", f"--pid=me={other.pid}", "--every=0.1", "--seconds=1", f"--png={png}")
+        other.communicate()
     assert len(found) >= 2
     for sample in found:
         assert {"node", "me"} == {process["name"] for process in sample["processes"]}

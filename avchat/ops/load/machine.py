@@ -1,5 +1,6 @@
 """What processes and the kernel use on this machine, from /proc: memory, processor time, descriptors, sockets."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -30,13 +31,14 @@ def tree(pid: int) -> list[int]:
     while waiting:
         each = waiting.pop()
         try:
-            # Children belong to the thread that forked them.
             threads = list(Path(f"/proc/{each}/task").iterdir())
-            children = [child for thread in threads for child in (thread / "children").read_text().split()]
         except OSError:
             continue
         found.append(each)
-        waiting += map(int, children)
+        for thread in threads:
+            # Children belong to the thread that forked them, which may end meanwhile.
+            with contextlib.suppress(OSError):
+                waiting += map(int, (thread / "children").read_text().split())
     return found
 
 

@@ -47,8 +47,8 @@ def locked(mariadb: MariaDB, name: str) -> Iterator[None]:
 
 
 def hanging(mariadb: MariaDB, name: str) -> list[int]:
-    """The connections that wait for the sites."""
-    where = f"db = '{name}' AND state LIKE 'Waiting for table metadata lock%'"
+    """The connections of pages that wait for the sites; a task of the clock's may do so, too."""
+    where = f"db = '{name}' AND state LIKE 'Waiting for table metadata lock%' AND info LIKE '%pk!_%' ESCAPE '!'"
     return [id for (id,) in mariadb.query(f"SELECT id FROM information_schema.processlist WHERE {where}")]
 
 
