@@ -46,7 +46,7 @@ MAX_VALUE = 512 * 1024
 MANY = 200
 """Values that are asked for at once."""
 MAX_OWED = 100_000
-"""Tombstones that are kept for a memcached that is gone; it should be back by then, and is mostly empty."""
+"""Tombstones that are owed at the most; more are lost."""
 COMPLAINT_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
@@ -113,8 +113,10 @@ class Shelf(Generic[V]):
         found: dict[str, bytes] = {}
         for start in range(0, len(names), MANY):
             keys = {self._key(name): name for name in names[start : start + MANY]}
+            # Before it is asked: another thread may set them while the answer, which is older, is on its way.
+            owed = keys.keys() & _owed.keys()
             answer: dict[str, bytes] = _ask({}, "get_many", list(keys))
-            found.update((keys[key], GRAVE if key in _owed else data) for key, data in answer.items())
+            found.update((keys[key], GRAVE if key in owed else data) for key, data in answer.items())
         return found
 
     def _keep(self, values: Mapping[str, V], until: float) -> None:
